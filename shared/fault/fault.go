@@ -1,0 +1,106 @@
+// Package fault holds the errors a caller is meant to read.
+//
+// A *Fault says what kind of thing went wrong, by one of the API's closed list of
+// codes, and a sentence for a person. Everything else that goes wrong is ours: api
+// answers it with a fixed text and logs it. Faults know nothing of HTTP; only api
+// turns a Kind into a status.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind is a code of the API: stable, lower case, never reworded.
+type Kind string
+
+// The closed list of codes. A client may switch on them.
+const (
+	NotFound             Kind = "not_found"              // no such route, job or output
+	OutputNotFound       Kind = "output_not_found"       // the job has no output of this name and type
+	DuplicateOutput      Kind = "duplicate_output"       // name and type are taken, also by a soft-deleted output
+	JobNotStarted        Kind = "job_not_started"        // outputs can't be added before the start
+	JobFinished          Kind = "job_finished"           // nor after a successful end
+	JobAcquired          Kind = "job_acquired"           // another node has the job
+	IllegalTransition    Kind = "illegal_transition"     // the job's state does not allow the step
+	NodeAlreadyWorking   Kind = "node_already_working"   // the node works another job
+	NotAuthenticated     Kind = "not_authenticated"      // no token was sent
+	TokenNotValid        Kind = "token_not_valid"        // the token is refused
+	PermissionDenied     Kind = "permission_denied"      // the caller may not do this
+	BadNodeID            Kind = "bad_node_id"            // the Node-Id header is not an integer
+	NodeNotGranted       Kind = "node_not_granted"       // the token does not grant that node
+	InvalidJSON          Kind = "invalid_json"           // the body is not JSON
+	InvalidRequest       Kind = "invalid_request"        // the request is JSON, but not what the action takes
+	InvalidFilter        Kind = "invalid_filter"         // the list specification is not in the language
+	InvalidName          Kind = "invalid_name"           // an output's name or type is outside the limits
+	UnsupportedMediaType Kind = "unsupported_media_type" // the body is not declared as JSON
+	PayloadTooLarge      Kind = "payload_too_large"      // the body is over the action's limit
+	ResultTooLarge       Kind = "result_too_large"       // the answer would be over the limit
+	RangeNotSatisfiable  Kind = "range_not_satisfiable"  // no byte of the content is in the range
+	MethodNotAllowed     Kind = "method_not_allowed"     // the route has no such method
+	IdempotencyMismatch  Kind = "idempotency_mismatch"   // an idempotency key was used for another request
+	Conflict             Kind = "conflict"               // the pk is taken
+	Throttled            Kind = "throttled"              // too many requests
+	Unavailable          Kind = "unavailable"            // a store does not answer, or too many writers meet
+	BytesMissing         Kind = "bytes_missing"          // a row's object is not in the bucket: a defect, never expected
+	Internal             Kind = "internal"               // a defect
+)
+
+// Fault is an error whose kind and message the caller may read.
+type Fault struct {
+	Kind       Kind
+	Message    string         // a sentence; never another tenant's data, a key or a token
+	Details    map[string]any // further members of the problem document, nil for most
+	RetryAfter time.Duration  // when to try again; zero = not said
+	cause      error
+}
+
+// New makes a fault. The message is formatted as by fmt.Sprintf.
+func New(kind Kind, format string, args ...any) *Fault {
+	return &Fault{Kind: kind, Message: fmt.Sprintf(format, args...)}
+}
+
+// With adds a member to the problem document and returns the fault.
+func (f *Fault) With(name string, value any) *Fault {
+	if f.Details == nil {
+		f.Details = map[string]any{}
+	}
+	f.Details[name] = value
+	return f
+}
+
+// After says when the caller may try again and returns the fault.
+func (f *Fault) After(d time.Duration) *Fault {
+	f.RetryAfter = d
+	return f
+}
+
+// Because keeps the error that led to the fault, for the log alone, and returns the fault.
+func (f *Fault) Because(err error) *Fault {
+	f.cause = err
+	return f
+}
+
+func (f *Fault) Error() string {
+	if f.cause != nil {
+		return fmt.Sprintf("%s: %s: %v", f.Kind, f.Message, f.cause)
+	}
+	return fmt.Sprintf("%s: %s", f.Kind, f.Message)
+}
+
+// Unwrap returns what Because kept.
+func (f *Fault) Unwrap() error { return f.cause }
+
+// As returns the fault in err's chain, if there is one.
+func As(err error) (*Fault, bool) {
+	var f *Fault
+	ok := errors.As(err, &f)
+	return f, ok
+}
+
+// Is reports whether err is a fault of this kind.
+func Is(err error, kind Kind) bool {
+	f, ok := As(err)
+	return ok && f.Kind == kind
+}
