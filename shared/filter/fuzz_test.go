@@ -1,0 +1,61 @@
+package filter_test
+
+import (
+	"slices"
+	"testing"
+
+	"joboutputs/shared/fault"
+	"joboutputs/shared/filter"
+)
+
+// addBodies seeds a target with one body of every shape.
+func addBodies(f *testing.F) {
+	for _, body := range []string{
+		``, `{}`, `[]`, `""`, `{"limit": 5, "cursor": "AQ"}`, example,
+		terms(exact("pk", `"١_0"`)), terms(exact("type", "1e5")), terms(exact("name", `"\ud83c\udf89"`)),
+		terms(compare("creation_time", ">=", `"2023-W01-3T13:05:06,5+13:00"`)),
+		terms(compare("size", "<", "-12.5e-3") + "," + invert(isNull("creator"))),
+		terms(group("or", group("and", folded("name", `"ı"`), contains("pk", `"5"`)), exact("type", `""`), exact("pk", "1"), exact("pk", "2"))),
+		`{"order_by": [{"field": "creator", "ascending": false}, {"field": "name", "nulls_first": true}]}`,
+	} {
+		f.Add([]byte(body))
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	addBodies(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, err := filter.Parse(body)
+		if err != nil {
+			if f, ok := fault.As(err); !ok || f.Kind != fault.InvalidJSON && f.Kind != fault.InvalidFilter {
+				t.Fatalf("not a fault of the filter: %v", err)
+			}
+			return
+		}
+		matched(s, rows)
+		slices.SortFunc(slices.Clone(rows), func(a, b filter.Row) int { return s.Compare(&a, &b) })
+		s.IndexOrder()
+		if _, err := s.DecodeCursor("t1"); err != nil && !fault.Is(err, fault.InvalidRequest) {
+			t.Fatalf("not a fault of the cursor: %v", err)
+		}
+		s.Cursor = s.EncodeCursor("t1", &rows[0])
+		if after, err := s.DecodeCursor("t1"); err != nil || s.Compare(after, &rows[0]) != 0 {
+			t.Fatalf("cursor: got %v, %v", after, err)
+		}
+	})
+}
+
+func FuzzPlan(f *testing.F) {
+	addBodies(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, err := filter.Parse(body)
+		if err != nil {
+			return
+		}
+		p := s.Plan()
+		checkLimits(t, p.Push) // that is, placeholders, operators and functions only
+		if got, want := pksOf(matched(s, reach(t, p, rows))), pksOf(matched(s, rows)); got != want {
+			t.Fatalf("%s by %s\n got %s\nwant %s", body, describe(p), got, want)
+		}
+	})
+}
