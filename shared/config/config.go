@@ -1,0 +1,148 @@
+// Package config is the only reader of the environment. Each function reads just the
+// section it needs, once, when its Lambda starts; a variable that is missing or malformed
+// ends the process with one line that names it.
+package config
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+)
+
+// The variables. The stack sets them from the catalogue; README has the table.
+const (
+	Table       = "JOBOUTPUTS_TABLE"
+	Bucket      = "JOBOUTPUTS_BUCKET"
+	Shards      = "JOBOUTPUTS_TIMELINE_SHARDS"
+	ReadShards  = "JOBOUTPUTS_TIMELINE_READ_SHARDS"
+	S3PathStyle = "JOBOUTPUTS_S3_PATH_STYLE"
+	StreamingOn = "JOBOUTPUTS_STREAMING"
+	Grace       = "JOBOUTPUTS_SWEEP_GRACE"
+
+	TokenIssuer   = "JOBOUTPUTS_TOKEN_ISSUER"
+	TokenAudience = "JOBOUTPUTS_TOKEN_AUDIENCE"
+	TokenJWKS     = "JOBOUTPUTS_TOKEN_JWKS_URL"
+	TokenUses     = "JOBOUTPUTS_TOKEN_USES"
+	TokenClaims   = "JOBOUTPUTS_TOKEN_CLAIMS"
+
+	UserPoolID     = "JOBOUTPUTS_USER_POOL_ID"
+	UserPoolClient = "JOBOUTPUTS_USER_POOL_CLIENT"
+)
+
+// AWS is the SDK's configuration: region, credentials, and AWS_ENDPOINT_URL where the
+// stack runs on an emulator.
+func AWS() aws.Config {
+	cfg, err := awsconfig.LoadDefaultConfig(context.Background())
+	if err != nil {
+		exit("the AWS configuration: %v", err)
+	}
+	return cfg
+}
+
+// StorageSection is where outputs are kept.
+type StorageSection struct {
+	AWS                aws.Config
+	Table, Bucket      string
+	Shards, ReadShards int  // of the timeline; 0 = the store's default
+	PathStyle          bool // buckets in the path: emulators have no host names for them
+}
+
+// Storage reads the section.
+func Storage() StorageSection {
+	return StorageSection{
+		AWS:        AWS(),
+		Table:      required(Table),
+		Bucket:     required(Bucket),
+		Shards:     optional(Shards, 0, strconv.Atoi),
+		ReadShards: optional(ReadShards, 0, strconv.Atoi),
+		PathStyle:  optional(S3PathStyle, false, strconv.ParseBool),
+	}
+}
+
+// Streaming reports whether streamed functions really stream: the default. Where the
+// target has no response streaming it is false, and large bytes redirect.
+func Streaming() bool { return optional(StreamingOn, true, strconv.ParseBool) }
+
+// SweepGrace is how old something unfinished must be before the sweep takes it on;
+// fallback is the store's own.
+func SweepGrace(fallback time.Duration) time.Duration {
+	return optional(Grace, fallback, time.ParseDuration)
+}
+
+// TokensSection is which tokens are accepted.
+type TokensSection struct {
+	Issuer   string            // iss, exact
+	Audience string            // aud or client_id, exact
+	JWKS     string            // URL of the issuer's keys
+	Uses     []string          // token_use values accepted; none = the verifier's default
+	Claims   map[string]string // name in the token for each of the verifier's names
+}
+
+// Tokens reads the section.
+func Tokens() TokensSection {
+	return TokensSection{
+		Issuer:   required(TokenIssuer),
+		Audience: required(TokenAudience),
+		JWKS:     required(TokenJWKS),
+		Uses:     optional(TokenUses, nil, words),
+		Claims:   optional(TokenClaims, nil, pairs),
+	}
+}
+
+// UserPoolSection is the Cognito user pool that issues tokens.
+type UserPoolSection struct {
+	AWS          aws.Config
+	ID, ClientID string
+}
+
+// UserPool reads the section.
+func UserPool() UserPoolSection {
+	return UserPoolSection{AWS: AWS(), ID: required(UserPoolID), ClientID: required(UserPoolClient)}
+}
+
+func required(name string) string {
+	value := os.Getenv(name)
+	if value == "" {
+		exit("%s is not set", name)
+	}
+	return value
+}
+
+func optional[T any](name string, fallback T, parse func(string) (T, error)) T {
+	text := os.Getenv(name)
+	if text == "" {
+		return fallback
+	}
+	value, err := parse(text)
+	if err != nil {
+		exit("%s: %v", name, err)
+	}
+	return value
+}
+
+// words reads "a,b".
+func words(text string) ([]string, error) { return strings.Split(text, ","), nil }
+
+// pairs reads "tenant=custom:tenant,upk=custom:upk".
+func pairs(text string) (map[string]string, error) {
+	all := map[string]string{}
+	for item := range strings.SplitSeq(text, ",") {
+		name, value, ok := strings.Cut(item, "=")
+		if !ok || name == "" || value == "" {
+			return nil, fmt.Errorf("%q is not name=value", item)
+		}
+		all[name] = value
+	}
+	return all, nil
+}
+
+func exit(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "configuration: "+format+"\n", args...)
+	os.Exit(1)
+}

@@ -1,0 +1,211 @@
+package outputs
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+	"github.com/guregu/dynamo/v2"
+	"golang.org/x/sync/errgroup"
+
+	"joboutputs/shared/fault"
+)
+
+// Addition is an output to be added to a job.
+type Addition struct {
+	Job         int64
+	Name, Type  string
+	ContentType string // as declared; "" = not
+	Content     []byte // all of it; an empty output is an output
+	Creator     User
+	Admit       func(Job) error // the caller's permission on the job, asked when it was read
+}
+
+// Add stores an output. What could be refused is refused before a pk is drawn or a byte
+// is stored:
+//
+//	strong BatchGet {job, name}              refuse
+//	Put intent ∥ draw a pk                   from here on, a crash leaves something to sweep
+//	PutObject                                the bytes, once, verified by S3
+//	transaction {Put O, Put N, Delete intent}
+//
+// Nothing is visible before the transaction, and it fails if the sweep has claimed the
+// intent: then the bytes may be gone. Of concurrent adds of one name one wins, by N.
+//
+// Faults: InvalidName, NotFound, Admit's, JobNotStarted, JobFinished, DuplicateOutput
+// (with the holder's pk, sha256 and deletion_time), Unavailable.
+func (s *Store) Add(ctx context.Context, tenant string, a Addition) (Output, error) {
+	if err := checkName(a.Name, a.Type); err != nil {
+		return Output{}, err
+	}
+	creator, err := s.admit(ctx, tenant, &a)
+	if err != nil {
+		return Output{}, err
+	}
+
+	sum := sha256.Sum256(a.Content)
+	o := Output{
+		Job: a.Job, Name: a.Name, Type: a.Type, Creator: creator, CreatorUsername: a.Creator.Username,
+		CreationTime: s.now(), Size: int64(len(a.Content)), ContentType: a.ContentType,
+		SHA256:   hex.EncodeToString(sum[:]),
+		Checksum: &Checksum{Algorithm: "SHA256", Type: "full", Value: base64.StdEncoding.EncodeToString(sum[:])},
+		object:   s.newID(),
+		version:  1,
+	}
+	intent := s.queued(intentKind, tenant, o.object, o.CreationTime)
+	both, bothCtx := errgroup.WithContext(ctx)
+	both.Go(func() error {
+		if err := s.table.Put(intent).Run(bothCtx); err != nil {
+			return failed(err, "put the intent of an add")
+		}
+		return nil
+	})
+	both.Go(func() error {
+		counters, err := s.count(bothCtx, tenant, "outputs", a.Creator.mode())
+		o.PK = counters.Outputs
+		return err
+	})
+	if err := both.Wait(); err != nil {
+		return Output{}, err
+	}
+	if o.PK > MaxPK {
+		return Output{}, fmt.Errorf("tenant %s has used all %d primary keys", tenant, MaxPK)
+	}
+	if err := s.putObject(ctx, tenant, &o, a.Content); err != nil {
+		return Output{}, err
+	}
+	return o, s.publish(ctx, tenant, &o, intent)
+}
+
+// checkName refuses what can't be an output's name and type.
+func checkName(name, typ string) error {
+	switch {
+	case name == "":
+		return fault.New(fault.InvalidName, "The output's name is empty.")
+	case utf8.RuneCountInString(name) > MaxName:
+		return fault.New(fault.InvalidName, "The output's name is longer than %d characters.", MaxName)
+	case len(typ) > MaxType:
+		return fault.New(fault.InvalidName, "The output's type is longer than %d bytes.", MaxType)
+	case strings.ContainsRune(name+typ, 0):
+		return fault.New(fault.InvalidName, "The output's name or type holds a NUL character.")
+	}
+	return nil
+}
+
+// admit reads what an add depends on in one call, refuses, and answers the creator's pk.
+func (s *Store) admit(ctx context.Context, tenant string, a *Addition) (creator int64, err error) {
+	var (
+		job                        jobRow
+		holder                     outputRow
+		user                       userRow
+		jobFound, taken, userFound bool
+	)
+	wanted := []wantedRow{
+		{jobKey(tenant, a.Job), jobSort, &job, &jobFound},
+		{jobKey(tenant, a.Job), nameSort(a.Name, a.Type), &holder, &taken},
+	}
+	if a.Creator.mode() == byDirectory {
+		partition, sort := a.Creator.subject(tenant)
+		wanted = append(wanted, wantedRow{partition, sort, &user, &userFound})
+	}
+	if err := s.batch(ctx, wanted...); err != nil {
+		return 0, err
+	}
+	if !jobFound {
+		return 0, notFound()
+	}
+	j, err := job.job()
+	if err != nil {
+		return 0, err
+	}
+	if err := a.Admit(j); err != nil {
+		return 0, err
+	}
+	if err := j.admits(); err != nil {
+		return 0, err
+	}
+	if taken {
+		return 0, duplicate(&holder)
+	}
+	switch {
+	case a.Creator.PK != 0:
+		return a.Creator.PK, nil
+	case userFound:
+		return user.PK, nil
+	}
+	return s.register(ctx, tenant, a.Creator)
+}
+
+func duplicate(holder *outputRow) error {
+	return fault.New(fault.DuplicateOutput, "Bad name '%s': Job already has an output by this name/type (%s/%s)", holder.Name, holder.Name, holder.Type).
+		With("pk", holder.PK).
+		With("sha256", nullable(holder.SHA256)).
+		With("deletion_time", nullable(holder.DeletionTime))
+}
+
+// putObject stores the bytes, which S3 verifies, under a key nobody else writes.
+func (s *Store) putObject(ctx context.Context, tenant string, o *Output, content []byte) error {
+	_, err := s.s3.PutObject(ctx, &s3.PutObjectInput{
+		Bucket:            &s.bucket,
+		Key:               aws.String(objectKey(tenant, o.object)),
+		Body:              bytes.NewReader(content),
+		ContentLength:     aws.Int64(o.Size),
+		ContentType:       aws.String("application/octet-stream"),
+		ChecksumAlgorithm: s3types.ChecksumAlgorithmSha256,
+		ChecksumSHA256:    aws.String(o.Checksum.Value),
+		IfNoneMatch:       aws.String("*"),
+	})
+	var code smithy.APIError
+	if errors.As(err, &code) && code.ErrorCode() == "PreconditionFailed" {
+		return nil // our own first attempt, whose answer was lost: nobody else makes this key
+	}
+	if err != nil {
+		return failed(err, "put %d bytes", o.Size)
+	}
+	return nil
+}
+
+// publish makes the output visible and withdraws the intent, both or neither.
+func (s *Store) publish(ctx context.Context, tenant string, o *Output, intent queueRow) error {
+	err := s.db.WriteTx().
+		Put(s.table.Put(o.byPK(tenant, s.shards)).If("attribute_not_exists('PK')")).
+		Put(s.table.Put(o.byName(tenant)).If("attribute_not_exists('PK')")).
+		Delete(s.table.Delete("PK", intent.PartitionKey).Range("SK", intent.SortKey).
+			If("attribute_exists('PK') AND attribute_not_exists('claimed')")).
+		IncludeAllItemsInCondCheckFail(true).
+		Run(ctx)
+	var cancelled *dynamotypes.TransactionCanceledException
+	if errors.As(err, &cancelled) && len(cancelled.CancellationReasons) == 3 {
+		reasons := cancelled.CancellationReasons
+		switch {
+		case conditionFailed(reasons[1]):
+			var holder outputRow
+			if err := dynamo.UnmarshalItem(reasons[1].Item, &holder); err != nil {
+				return fmt.Errorf("decode the holder of a name: %w", err)
+			}
+			return duplicate(&holder)
+		case conditionFailed(reasons[2]):
+			return fault.New(fault.Unavailable, "The upload took too long; nothing was stored.").After(time.Second).Because(err)
+		}
+	}
+	if err != nil {
+		return failed(err, "publish output %d", o.PK)
+	}
+	return nil
+}
+
+func conditionFailed(reason dynamotypes.CancellationReason) bool {
+	return aws.ToString(reason.Code) == "ConditionalCheckFailed"
+}

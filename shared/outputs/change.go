@@ -1,0 +1,128 @@
+package outputs
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/guregu/dynamo/v2"
+
+	"joboutputs/shared/fault"
+)
+
+// Destroy soft-deletes an output: it stays readable, keeps its name, and can be
+// reinstated. On a deleted one it changes nothing. Faults: NotFound, Unavailable.
+func (s *Store) Destroy(ctx context.Context, tenant string, pk int64) (Output, error) {
+	return s.change(ctx, tenant, func() (Output, error) { return s.Output(ctx, tenant, pk) }, s.delete)
+}
+
+// DestroyByName is Destroy of a job's output. Faults: NotFound, OutputNotFound, Unavailable.
+func (s *Store) DestroyByName(ctx context.Context, tenant string, job int64, name, typ string) (Output, error) {
+	return s.change(ctx, tenant, func() (Output, error) { return s.OutputByName(ctx, tenant, job, name, typ) }, s.delete)
+}
+
+// Reinstate undoes a soft delete. On an active output it changes nothing. Faults:
+// NotFound, Unavailable.
+func (s *Store) Reinstate(ctx context.Context, tenant string, pk int64) (Output, error) {
+	return s.change(ctx, tenant, func() (Output, error) { return s.Output(ctx, tenant, pk) }, func(o *Output) bool {
+		deleted := !o.Active()
+		o.DeletionTime = time.Time{}
+		return deleted
+	})
+}
+
+// delete marks an output deleted, and reports whether it was not before.
+func (s *Store) delete(o *Output) bool {
+	if !o.Active() {
+		return false
+	}
+	o.DeletionTime = s.now()
+	return true
+}
+
+// change reads an output and writes its deletion time to both of its rows, on the
+// condition that neither changed in between; nothing to change is no write. Losing
+// against another writer, it starts again with what that one left.
+func (s *Store) change(ctx context.Context, tenant string, read func() (Output, error), edit func(*Output) bool) (Output, error) {
+	for attempt := range maxAttempts {
+		o, err := read()
+		if err != nil {
+			return Output{}, err
+		}
+		if !edit(&o) {
+			return o, nil
+		}
+		err = s.db.WriteTx().
+			Update(s.setDeletion(outputKey(tenant, o.PK), outputSort, &o)).
+			Update(s.setDeletion(jobKey(tenant, o.Job), nameSort(o.Name, o.Type), &o)).
+			Run(ctx)
+		if err == nil {
+			o.version++
+			return o, nil
+		}
+		if !dynamo.IsCondCheckFailed(err) {
+			return Output{}, failed(err, "change output %d", o.PK)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return Output{}, failed(err, "change output %d", o.PK)
+		}
+	}
+	return Output{}, contended()
+}
+
+func (s *Store) setDeletion(partition, sort string, o *Output) *dynamo.Update {
+	update := s.table.Update("PK", partition).Range("SK", sort).
+		Set("v", o.version+1).
+		If("'v' = ?", o.version)
+	if o.Active() {
+		return update.Remove("deletion_time")
+	}
+	return update.Set("deletion_time", FormatTime(o.DeletionTime))
+}
+
+// HardDelete removes an output for good and frees its name: both rows in one transaction
+// that leaves a tombstone, then the bytes, then the tombstone. A row never outlives its
+// bytes; bytes that a crash leaves are the sweep's. The answer is the output as it was,
+// with the time of its soft delete or else of this one. Faults: NotFound, Unavailable.
+func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output, error) {
+	for attempt := range maxAttempts {
+		o, err := s.Output(ctx, tenant, pk)
+		if err != nil {
+			return Output{}, err
+		}
+		tombstone := s.queued(tombstoneKind, tenant, o.object, s.now())
+		err = s.db.WriteTx().
+			Delete(s.table.Delete("PK", outputKey(tenant, pk)).Range("SK", outputSort).If("'v' = ?", o.version)).
+			Delete(s.table.Delete("PK", jobKey(tenant, o.Job)).Range("SK", nameSort(o.Name, o.Type)).If("'v' = ?", o.version)).
+			Put(s.table.Put(tombstone)).
+			Run(ctx)
+		if dynamo.IsCondCheckFailed(err) {
+			if err := pause(ctx, attempt); err != nil {
+				return Output{}, failed(err, "hard-delete output %d", pk)
+			}
+			continue
+		}
+		if err != nil {
+			return Output{}, failed(err, "hard-delete output %d", pk)
+		}
+		s.delete(&o)
+		_ = s.bury(ctx, tombstone) // the output is gone either way; what fails here the sweep finishes
+		return o, nil
+	}
+	return Output{}, contended()
+}
+
+// pause waits before another attempt: up to 10 ms at first, doubling, with full jitter.
+func pause(ctx context.Context, attempt int) error {
+	limit := min(10*time.Millisecond<<attempt, maxBackoff)
+	select {
+	case <-time.After(rand.N(limit)): //nolint:gosec // jitter, not a secret
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func contended() error {
+	return fault.New(fault.Unavailable, "Too many requests change this at the same time.").After(retryAfter)
+}

@@ -1,0 +1,217 @@
+package outputs
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/guregu/dynamo/v2"
+
+	"joboutputs/shared/fault"
+	"joboutputs/shared/filter"
+)
+
+// pageSize is how many rows a read of the table looks at: at some 400 bytes a row well
+// under the 1 MB a Query may answer.
+const pageSize = 1000
+
+// source is one place where rows are read, in the order it keeps them: a background read
+// stays one page ahead of what was taken.
+type source struct {
+	pages <-chan rowPage
+	rows  []Output
+	done  bool
+}
+
+// rowPage is the rows of one page that were wanted, maybe none, or why there is no page.
+type rowPage struct {
+	rows []Output
+	err  error
+}
+
+// fill makes sure that a row is at hand, unless there is none left.
+func (s *source) fill() error {
+	for len(s.rows) == 0 && !s.done {
+		page, ok := <-s.pages
+		if page.err != nil {
+			return page.err
+		}
+		s.rows, s.done = page.rows, !ok
+	}
+	return nil
+}
+
+// merge gives the rows of all sources in order; each source must be in order itself.
+func merge(sources []*source, compare func(a, b *Output) int) iter.Seq2[Output, error] {
+	return func(yield func(Output, error) bool) {
+		for {
+			var first *source
+			for _, s := range sources {
+				if err := s.fill(); err != nil {
+					yield(Output{}, err)
+					return
+				}
+				if len(s.rows) > 0 && (first == nil || compare(&s.rows[0], &first.rows[0]) < 0) {
+					first = s
+				}
+			}
+			if first == nil {
+				return
+			}
+			o := first.rows[0]
+			first.rows = first.rows[1:]
+			if !yield(o, nil) {
+				return
+			}
+		}
+	}
+}
+
+// sources begins the reads a plan asks for. They end with the context.
+func (s *Store) sources(ctx context.Context, tenant string, plan filter.Plan, spec *filter.Spec, after *filter.Row, keep func(*Output) bool) []*source {
+	switch plan.Access {
+	case filter.ByPK:
+		return []*source{single(keep, func() (Output, error) { return s.Output(ctx, tenant, plan.PK) })}
+	case filter.ByName:
+		return []*source{single(keep, func() (Output, error) {
+			return s.readOutput(ctx, jobKey(tenant, plan.Job), nameSort(plan.Name, plan.Type))
+		})}
+	case filter.ByJob:
+		return []*source{s.read(ctx, keep, func() *dynamo.Query {
+			return push(plan.Push, s.table.Get("PK", jobKey(tenant, plan.Job)).
+				Range("SK", dynamo.BeginsWith, namePrefix).
+				Consistent(true).
+				SearchLimit(pageSize))
+		})}
+	}
+	size := pageSize
+	if ordered, _ := spec.IndexOrder(); ordered && spec.Limit > 0 && plan.Push.Text == "" {
+		size = min(size, spec.Limit+1) // as likely as not, no more is wanted
+	}
+	all := make([]*source, s.readShards)
+	for shard := range all {
+		all[shard] = s.read(ctx, keep, func() *dynamo.Query {
+			return push(plan.Push, s.timeline(shardKey(tenant, shard), plan, spec, after).SearchLimit(size))
+		})
+	}
+	return all
+}
+
+// single is the source of one row that may not exist.
+func single(keep func(*Output) bool, read func() (Output, error)) *source {
+	o, err := read()
+	pages := make(chan rowPage, 1)
+	defer close(pages)
+	switch {
+	case fault.Is(err, fault.NotFound):
+	case err != nil:
+		pages <- rowPage{err: err}
+	case keep(&o):
+		pages <- rowPage{rows: []Output{o}}
+	}
+	return &source{pages: pages}
+}
+
+// timeline is a query of one shard, within the plan's time range and after the cursor.
+func (s *Store) timeline(shard string, plan filter.Plan, spec *filter.Spec, after *filter.Row) *dynamo.Query {
+	from, to := plan.From, plan.To
+	ordered, descending := spec.IndexOrder()
+	if ordered && after != nil { // inclusive: Compare leaves out what was answered
+		if descending && (to.IsZero() || after.CreationTime.Before(to)) {
+			to = after.CreationTime
+		}
+		if !descending && after.CreationTime.After(from) {
+			from = after.CreationTime
+		}
+	}
+	q := s.table.Get("TLPK", shard).Index(timelineIndex)
+	if ordered && descending {
+		q = q.Order(dynamo.Descending)
+	}
+	low, high := bound(from, ""), bound(to, "#~") // "~" is after every digit
+	switch {
+	case low != "" && high != "":
+		if low > high {
+			high = low // DynamoDB refuses an empty range; nothing is at exactly this key
+		}
+		return q.Range("TLSK", dynamo.Between, low, high)
+	case low != "":
+		return q.Range("TLSK", dynamo.GreaterOrEqual, low)
+	case high != "":
+		return q.Range("TLSK", dynamo.LessOrEqual, high)
+	}
+	return q
+}
+
+func bound(t time.Time, suffix string) string {
+	if t.IsZero() {
+		return ""
+	}
+	return FormatTime(t) + suffix
+}
+
+// read starts reading a query page by page, at most one ahead of what is taken.
+func (s *Store) read(ctx context.Context, keep func(*Output) bool, query func() *dynamo.Query) *source {
+	pages := make(chan rowPage, 1)
+	go func() {
+		defer close(pages)
+		var start dynamo.PagingKey
+		for {
+			rows, next, err := readPage(ctx, query().StartFrom(start), keep)
+			select {
+			case pages <- rowPage{rows, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil || len(next) == 0 {
+				return
+			}
+			start = next
+		}
+	}()
+	return &source{pages: pages}
+}
+
+func readPage(ctx context.Context, q *dynamo.Query, keep func(*Output) bool) ([]Output, dynamo.PagingKey, error) {
+	var items []outputRow
+	next, err := q.AllWithLastEvaluatedKey(ctx, &items)
+	if err != nil {
+		return nil, nil, failed(err, "read a page of outputs")
+	}
+	var kept []Output
+	for i := range items {
+		o, err := items[i].output()
+		if err != nil {
+			return nil, nil, fmt.Errorf("decode output %d: %w", items[i].PK, err)
+		}
+		if keep(&o) {
+			kept = append(kept, o)
+		}
+	}
+	return kept, next, nil
+}
+
+// push hands the plan's filter expression to the query, as it is.
+func push(e filter.Expression, q *dynamo.Query) *dynamo.Query {
+	if e.Text == "" {
+		return q
+	}
+	names := make(map[string]*string, len(e.Names))
+	for placeholder, name := range e.Names {
+		names[placeholder] = &name
+	}
+	values := make(dynamo.Item, len(e.Values))
+	for placeholder, value := range e.Values {
+		values[placeholder] = attribute(value)
+	}
+	return q.Filter("$", dynamo.ExpressionLiteral{Expression: e.Text, AttributeNames: names, AttributeValues: values})
+}
+
+func attribute(value any) dynamotypes.AttributeValue {
+	if text, ok := value.(string); ok {
+		return &dynamotypes.AttributeValueMemberS{Value: text}
+	}
+	return &dynamotypes.AttributeValueMemberN{Value: fmt.Sprint(value)}
+}

@@ -1,0 +1,133 @@
+package outputs
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/guregu/dynamo/v2"
+	"golang.org/x/sync/errgroup"
+)
+
+// The kinds of queue rows.
+const (
+	intentKind    = "intent"    // bytes are about to be put; without the intent's withdrawal they belong to nobody
+	tombstoneKind = "tombstone" // the row is gone, the bytes may not be
+)
+
+// Grace is how old a queue row must be before the sweep takes it on: longer than any put
+// may be in flight (a function's time-out, a presigned link's life, 15 minutes of clock
+// and network).
+const Grace = time.Hour
+
+// queued makes the queue row of an object; it is due after Grace.
+func (s *Store) queued(kind, tenant, object string, now time.Time) queueRow {
+	return queueRow{
+		PartitionKey: queueKey(object),
+		SortKey:      queueSort(now.Add(Grace), tenant, object),
+		Kind:         kind,
+		Tenant:       tenant,
+		Object:       object,
+	}
+}
+
+// Swept counts what a sweep did.
+type Swept struct {
+	Intents    int `json:"intents"`    // adds that never became visible
+	Tombstones int `json:"tombstones"` // hard deletes that stopped half-way
+	Skipped    int `json:"skipped"`    // became visible, or was finished, while the sweep looked
+}
+
+// Sweep finishes what a crash left: it removes the bytes of every intent and tombstone
+// that is at least grace old, by reading the queue's partitions for what is due. Running
+// twice, also at once, is harmless: an intent is claimed before its bytes go, and a claim
+// makes the add's late transaction fail. It stops at the first error; the next run goes
+// on where it stopped.
+func (s *Store) Sweep(ctx context.Context, grace time.Duration) (Swept, error) {
+	due := FormatTime(s.now().Add(Grace - grace))
+	counts := make([]Swept, queuePartitions)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(4)
+	for i := range queuePartitions {
+		group.Go(func() error { return s.sweepPartition(ctx, "W#"+strconv.Itoa(i), due, &counts[i]) })
+	}
+	err := group.Wait()
+	var total Swept
+	for _, c := range counts {
+		total.Intents += c.Intents
+		total.Tombstones += c.Tombstones
+		total.Skipped += c.Skipped
+	}
+	return total, err
+}
+
+func (s *Store) sweepPartition(ctx context.Context, partition, due string, counts *Swept) error {
+	iter := s.table.Get("PK", partition).Range("SK", dynamo.LessOrEqual, due+"#~").Consistent(true).Iter()
+	for row := (queueRow{}); iter.Next(ctx, &row); row = (queueRow{}) {
+		if err := s.finish(ctx, row, counts); err != nil {
+			return err
+		}
+	}
+	if err := iter.Err(); err != nil {
+		return failed(err, "read what is due in %s", partition)
+	}
+	return nil
+}
+
+func (s *Store) finish(ctx context.Context, row queueRow, counts *Swept) error {
+	if !strings.HasSuffix(row.SortKey, "#"+row.Tenant+"#"+row.Object) {
+		return fmt.Errorf("queue row %s does not name its own object", row.SortKey)
+	}
+	switch row.Kind {
+	case intentKind:
+		claimed, err := s.claim(ctx, row)
+		if err != nil {
+			return err
+		}
+		if !claimed {
+			counts.Skipped++
+			return nil
+		}
+		counts.Intents++
+	case tombstoneKind:
+		counts.Tombstones++
+	default:
+		return fmt.Errorf("queue row %s is of the unknown kind %q", row.SortKey, row.Kind)
+	}
+	return s.bury(ctx, row)
+}
+
+// claim marks an intent so that its add can't become visible any more. It reports false
+// if the add was faster.
+func (s *Store) claim(ctx context.Context, row queueRow) (bool, error) {
+	err := s.table.Update("PK", row.PartitionKey).Range("SK", row.SortKey).
+		Set("claimed", true).
+		If("attribute_exists('PK')").
+		Run(ctx)
+	if dynamo.IsCondCheckFailed(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, failed(err, "claim an intent")
+	}
+	return true, nil
+}
+
+// bury removes an object nothing refers to, then its queue row.
+func (s *Store) bury(ctx context.Context, row queueRow) error {
+	_, err := s.s3.DeleteObject(ctx, &s3.DeleteObjectInput{
+		Bucket: &s.bucket,
+		Key:    aws.String(objectKey(row.Tenant, row.Object)),
+	})
+	if err != nil {
+		return failed(err, "delete an object")
+	}
+	if err := s.table.Delete("PK", row.PartitionKey).Range("SK", row.SortKey).Run(ctx); err != nil {
+		return failed(err, "delete a queue row")
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package outputs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/google/go-cmp/cmp"
+
+	"joboutputs/shared/fault"
+	"joboutputs/shared/localaws"
+	"joboutputs/shared/localaws/awstest"
+	"joboutputs/shared/outputs"
+)
+
+// before runs a function before each call of an operation; its error takes the call's
+// place, and is not one that is retried.
+func before(operation string, f func(context.Context) error) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("before", func(
+			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+		) (middleware.InitializeOutput, middleware.Metadata, error) {
+			if name := fmt.Sprintf("%T", in.Parameters); name == "*dynamodb."+operation+"Input" || name == "*s3."+operation+"Input" {
+				if err := f(ctx); err != nil {
+					return middleware.InitializeOutput{}, middleware.Metadata{}, err
+				}
+			}
+			return next.HandleInitialize(ctx, in)
+		}), middleware.Before)
+	}
+}
+
+// disturbed is a store over the same table and bucket whose calls are met by f.
+func disturbed(a *awstest.AWS, c *clock, operation string, f func(context.Context) error) *outputs.Store {
+	hook := before(operation, f)
+	return outputs.New(outputs.Config{
+		DynamoDB: localaws.DynamoDB(a.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, hook) }),
+		S3:       localaws.S3(a.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, hook) }),
+		Table:    a.Table, Bucket: a.Bucket, Now: c.Now,
+	})
+}
+
+func objects(t *testing.T, a *awstest.AWS) int {
+	t.Helper()
+	all, err := a.S3.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &a.Bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all.Contents)
+}
+
+var errCrash = errors.New("crash")
+
+func crash(context.Context) error { return errCrash }
+
+// swept sweeps and compares what was done.
+func swept(t *testing.T, s *outputs.Store, grace time.Duration, want outputs.Swept) {
+	t.Helper()
+	got, err := s.Sweep(t.Context(), grace)
+	if err != nil {
+		t.Fatalf("sweep: %v", err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("sweep with grace %s (-want +got):\n%s", grace, diff)
+	}
+}
+
+func TestCrashedAdd(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		at      string // the call at which the process dies
+		objects int
+		swept   outputs.Swept
+	}{
+		{"PutObject", 0, outputs.Swept{Intents: 1}},
+		{"TransactWriteItems", 1, outputs.Swept{Intents: 1}},
+	} {
+		t.Run(tc.at, func(t *testing.T) {
+			t.Parallel()
+			s, a, c := newStore(t)
+			startedJob(t, s, 1)
+			if _, err := disturbed(a, c, tc.at, crash).Add(t.Context(), tenant, addition(1, "n", "t", "x")); !errors.Is(err, errCrash) {
+				t.Fatalf("got %v, want a crash", err)
+			}
+			if got := objects(t, a); got != tc.objects {
+				t.Errorf("%d objects after the crash, want %d", got, tc.objects)
+			}
+			_, err := s.OutputByName(t.Context(), tenant, 1, "n", "t")
+			wantFault(t, err, fault.OutputNotFound)
+
+			swept(t, s, outputs.Grace, outputs.Swept{}) // too young
+			c.advance(outputs.Grace)
+			swept(t, s, outputs.Grace, tc.swept)
+			swept(t, s, 0, outputs.Swept{})
+			if got := objects(t, a); got != 0 {
+				t.Errorf("%d objects after the sweep", got)
+			}
+			mustAdd(t, s, addition(1, "n", "t", "again"))
+			swept(t, s, 0, outputs.Swept{}) // nothing is left to do after a whole add
+		})
+	}
+}
+
+// TestSweptWhileAdding lets a sweep that has no patience run between the bytes and the
+// transaction of an add: the add must fail, not refer to bytes that are gone.
+func TestSweptWhileAdding(t *testing.T) {
+	t.Parallel()
+	s, a, c := newStore(t)
+	startedJob(t, s, 1)
+	slow := disturbed(a, c, "TransactWriteItems", func(ctx context.Context) error {
+		_, err := s.Sweep(ctx, 0)
+		return err
+	})
+	_, err := slow.Add(t.Context(), tenant, addition(1, "n", "t", "x"))
+	wantFault(t, err, fault.Unavailable)
+	_, err = s.OutputByName(t.Context(), tenant, 1, "n", "t")
+	wantFault(t, err, fault.OutputNotFound)
+	if got := objects(t, a); got != 0 {
+		t.Errorf("%d objects are left", got)
+	}
+}
+
+func TestCrashedHardDelete(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"DeleteObject", "DeleteItem"} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			s, a, c := newStore(t)
+			startedJob(t, s, 1)
+			o := mustAdd(t, s, addition(1, "n", "t", "x"))
+			if _, err := disturbed(a, c, at, crash).HardDelete(t.Context(), tenant, o.PK); err != nil {
+				t.Fatalf("the reference is gone, so the answer is success; got %v", err)
+			}
+			_, err := s.Output(t.Context(), tenant, o.PK)
+			wantFault(t, err, fault.NotFound)
+			// Two sweeps at once do no more harm than one.
+			var wg sync.WaitGroup
+			for range 2 {
+				wg.Go(func() {
+					if _, err := s.Sweep(context.WithoutCancel(t.Context()), 0); err != nil {
+						t.Errorf("sweep: %v", err)
+					}
+				})
+			}
+			wg.Wait()
+			if got := objects(t, a); got != 0 {
+				t.Errorf("%d objects are left", got)
+			}
+			swept(t, s, 0, outputs.Swept{})
+		})
+	}
+}
+
+// TestReinstateAgainstHardDelete never leaves a row without bytes.
+func TestReinstateAgainstHardDelete(t *testing.T) {
+	t.Parallel()
+	s, a, _ := newStore(t)
+	startedJob(t, s, 1)
+	ctx := context.WithoutCancel(t.Context())
+	for i := range 25 {
+		o := mustAdd(t, s, addition(1, fmt.Sprint(i), "t", "x"))
+		if _, err := s.Destroy(ctx, tenant, o.PK); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := s.Reinstate(ctx, tenant, o.PK); err != nil {
+				wantFault(t, err, fault.NotFound)
+			}
+		})
+		wg.Go(func() {
+			if _, err := s.HardDelete(ctx, tenant, o.PK); err != nil {
+				t.Errorf("hard delete: %v", err)
+			}
+		})
+		wg.Wait()
+		_, err := s.Output(ctx, tenant, o.PK)
+		wantFault(t, err, fault.NotFound)
+		_, err = s.OutputByName(ctx, tenant, 1, fmt.Sprint(i), "t")
+		wantFault(t, err, fault.OutputNotFound)
+	}
+	if got := objects(t, a); got != 0 {
+		t.Errorf("%d objects are left", got)
+	}
+}
