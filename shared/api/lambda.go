@@ -1,0 +1,179 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+// Serve runs a buffered function as a Lambda; it does not return.
+func Serve(h http.Handler) { lambda.Start(newEdge().Buffered(h)) }
+
+// ServeStreamed runs a function whose answers stream as a Lambda, or buffered where the
+// target has no response streaming; it does not return.
+func ServeStreamed(streaming bool, h http.Handler) {
+	if streaming {
+		lambda.Start(newEdge().Streamed(h))
+	}
+	Serve(h)
+}
+
+func newEdge() Edge {
+	return Edge{Log: slog.New(slog.NewJSONHandler(os.Stdout, nil)), Now: time.Now}
+}
+
+// BufferedHandler is what lambda.Start takes for a buffered function.
+type BufferedHandler = func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error)
+
+// StreamedHandler is what lambda.Start takes for a streamed function.
+type StreamedHandler = func(context.Context, events.APIGatewayProxyRequest) (*events.APIGatewayProxyStreamingResponse, error)
+
+// Buffered serves a handler whose whole answer fits a Lambda's 6 MB.
+func (e Edge) Buffered(h http.Handler) BufferedHandler {
+	return func(ctx context.Context, event events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
+		r, rec, err := e.request(ctx, event)
+		if err != nil {
+			return events.APIGatewayProxyResponse{}, fmt.Errorf("read the event: %w", err)
+		}
+		defer e.finish(ctx, rec)
+		w := &bufferedWriter{header: http.Header{}, rec: rec}
+		if aborted := serve(h, w, r); aborted { // after its first byte; nothing has left yet, so the fault can be said
+			w = &bufferedWriter{header: http.Header{}, rec: rec}
+			allowCrossOrigin(w, r)
+			WriteProblem(w, faultOf(rec.err), rec.requestID)
+		}
+		rec.status = w.status
+		return w.response(r.Method), nil
+	}
+}
+
+// Streamed serves a handler whose answer is sent while it is made, through a pipe: memory
+// does not grow with the answer. Status and headers are fixed at the first write.
+func (e Edge) Streamed(h http.Handler) StreamedHandler {
+	return func(ctx context.Context, event events.APIGatewayProxyRequest) (*events.APIGatewayProxyStreamingResponse, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		r, rec, err := e.request(ctx, event)
+		if err != nil {
+			cancel()
+			return nil, fmt.Errorf("read the event: %w", err)
+		}
+		body, pipe := io.Pipe()
+		w := &streamedWriter{header: http.Header{}, rec: rec, pipe: pipe, begun: make(chan struct{}), head: r.Method == http.MethodHead}
+		go func() {
+			defer cancel()
+			aborted := serve(h, w, r)
+			w.begin(http.StatusOK) // for a handler that wrote nothing
+			rec.status = w.status
+			if aborted {
+				pipe.CloseWithError(errAborted)
+			} else {
+				pipe.Close()
+			}
+			e.finish(ctx, rec)
+		}()
+		<-w.begun
+		return &events.APIGatewayProxyStreamingResponse{
+			StatusCode:        w.status,
+			MultiValueHeaders: w.sent,
+			Body:              body, // closing it ends the handler's writes
+		}, nil
+	}
+}
+
+var errAborted = errors.New("the answer was aborted: a fault after its first byte")
+
+// serve runs the handler and reports whether it gave up in the middle of its answer.
+func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (aborted bool) {
+	defer func() {
+		if v := recover(); v == http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+			aborted = true
+		} else if v != nil {
+			panic(v)
+		}
+	}()
+	h.ServeHTTP(w, r)
+	return false
+}
+
+// bufferedWriter keeps an answer. The adapter's own writer lets the last status
+// win and guesses a media type; here, as in net/http, the first counts, and none is guessed.
+type bufferedWriter struct {
+	header http.Header
+	sent   http.Header // the headers as they were at the first write
+	status int
+	body   []byte
+	rec    *record
+}
+
+func (w *bufferedWriter) Header() http.Header { return w.header }
+
+func (w *bufferedWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status, w.sent = status, w.header.Clone()
+		w.rec.started = true
+	}
+}
+
+func (w *bufferedWriter) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	w.body = append(w.body, p...)
+	return len(p), nil
+}
+
+func (w *bufferedWriter) response(method string) events.APIGatewayProxyResponse {
+	w.WriteHeader(http.StatusOK)
+	response := events.APIGatewayProxyResponse{StatusCode: w.status, MultiValueHeaders: w.sent}
+	switch {
+	case method == http.MethodHead: // the headers of the answer, without it
+		if w.sent.Get("Content-Length") == "" {
+			w.sent.Set("Content-Length", strconv.Itoa(len(w.body)))
+		}
+	case utf8.Valid(w.body):
+		response.Body = string(w.body)
+	default:
+		response.Body, response.IsBase64Encoded = base64.StdEncoding.EncodeToString(w.body), true
+	}
+	return response
+}
+
+// streamedWriter sends an answer into a pipe.
+type streamedWriter struct {
+	header http.Header
+	sent   http.Header // the headers as they were at the first write
+	status int
+	rec    *record
+	pipe   *io.PipeWriter
+	begun  chan struct{}
+	head   bool
+}
+
+func (w *streamedWriter) Header() http.Header { return w.header }
+
+func (w *streamedWriter) WriteHeader(status int) { w.begin(status) }
+
+func (w *streamedWriter) begin(status int) {
+	if w.status == 0 {
+		w.status, w.sent = status, w.header.Clone()
+		w.rec.started = true
+		close(w.begun)
+	}
+}
+
+func (w *streamedWriter) Write(p []byte) (int, error) {
+	w.begin(http.StatusOK)
+	if w.head {
+		return len(p), nil
+	}
+	return w.pipe.Write(p)
+}

@@ -1,0 +1,198 @@
+// Package delivery sends the bytes of an output over HTTP: in the answer, by a redirect
+// to a presigned link, or as the link itself. The actions download and getoutput differ
+// in how an output is named and what can be asked; what happens then is here.
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"joboutputs/shared/api"
+	"joboutputs/shared/fault"
+	"joboutputs/shared/outputs"
+)
+
+// Limits of the ways bytes are sent.
+const (
+	// MaxInline is the largest content that comes in the answer without being asked for
+	// so: 4 MiB, which is under a buffered Lambda's 6 MB also in base64.
+	MaxInline = 4 << 20
+	// MaxStreamed is the largest content that is streamed: 200 MB, the limit of a Lambda's
+	// streamed answer.
+	MaxStreamed = 200_000_000
+	// LinkLife is how long a link works: 15 minutes, within the life of the credentials
+	// that sign it.
+	LinkLife = 15 * time.Minute
+)
+
+// Mode is a way of delivery.
+type Mode string
+
+// The ways, as the request's "delivery" says them.
+const (
+	Auto     Mode = ""         // bytes up to MaxInline, else a redirect
+	Bytes    Mode = "bytes"    // always the bytes, streamed
+	Redirect Mode = "redirect" // always 303 See Other to a link
+	URL      Mode = "url"      // the link, as JSON
+)
+
+// ParseMode reads a mode. Fault: InvalidRequest.
+func ParseMode(text string) (Mode, error) {
+	switch m := Mode(text); m {
+	case Bytes, Redirect, URL:
+		return m, nil
+	}
+	return Auto, fault.New(fault.InvalidRequest, "delivery: %q is not one of bytes, redirect, url", text)
+}
+
+// Contents is what a Sender needs of the store.
+type Contents interface {
+	Open(ctx context.Context, tenant string, o *outputs.Output, part *outputs.Range) (io.ReadCloser, error)
+	Presign(ctx context.Context, tenant string, o *outputs.Output, disposition string, life time.Duration) (outputs.Link, error)
+}
+
+// Sender sends outputs' bytes.
+type Sender struct {
+	Contents  Contents
+	Streaming bool // whether an answer may exceed a buffered Lambda's
+}
+
+// Send answers the request with the output's bytes, in the mode asked for. Range and
+// If-None-Match count on GET and HEAD alone. Everything that can fail is tried before the
+// status is out. Faults: the store's, RangeNotSatisfiable, ResultTooLarge.
+func (s Sender) Send(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, mode Mode, extension string) error {
+	filename := Filename(o.Name, extension)
+	if mode == Auto && wantsLink(r.Header.Values("Accept")) {
+		mode = URL
+	}
+	if mode == URL {
+		return s.sendLink(w, r, tenant, o, filename)
+	}
+
+	h := w.Header()
+	h.Set("ETag", o.ETag())
+	h.Set("Cache-Control", "private, no-cache")
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if reads && noneMatch(r.Header.Values("If-None-Match"), o.ETag()) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	var part *outputs.Range
+	if reads {
+		var err error
+		if part, err = rangeOf(r.Header, o); err != nil {
+			h.Set("Content-Range", fmt.Sprintf("bytes */%d", o.Size))
+			return err
+		}
+		h.Set("Accept-Ranges", "bytes")
+	}
+	size := o.Size
+	if part != nil {
+		size = part.Last - part.First + 1
+	}
+	if r.Method != http.MethodHead && (mode == Redirect || mode == Auto && size > MaxInline && !needsBytes(r.Header)) {
+		return s.redirect(w, r, tenant, o, filename)
+	}
+	if r.Method != http.MethodHead && (size > MaxStreamed || size > MaxInline && !s.Streaming) {
+		return fault.New(fault.ResultTooLarge, "The content is %d bytes, more than can be sent in an answer: ask for a link (delivery: url).", size)
+	}
+	return s.sendBytes(w, r, tenant, o, part, size, filename)
+}
+
+// needsBytes is a request whose range hangs on our entity tag, which the object store
+// does not know: it would answer a wrong part after a redirect.
+func needsBytes(h http.Header) bool { return h.Get("Range") != "" && h.Get("If-Range") != "" }
+
+func (s Sender) sendBytes(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, part *outputs.Range, size int64, filename string) error {
+	var content io.ReadCloser = http.NoBody
+	if r.Method != http.MethodHead && size > 0 { // a part of nothing can't be asked for
+		var err error
+		if content, err = s.Contents.Open(r.Context(), tenant, o, part); err != nil {
+			return err
+		}
+	}
+	defer content.Close()
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Disposition", Disposition(filename))
+	h.Set("Content-Length", strconv.FormatInt(size, 10))
+	h.Set("X-Content-Type-Options", "nosniff")
+	status := http.StatusOK
+	if part != nil {
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", part.First, part.Last, o.Size))
+		status = http.StatusPartialContent
+	}
+	w.WriteHeader(status)
+	if sent, err := io.Copy(w, content); err != nil {
+		return fmt.Errorf("send the bytes of output %d, %d of %d: %w", o.PK, sent, size, err)
+	} else if sent != size && r.Method != http.MethodHead {
+		return fmt.Errorf("send the bytes of output %d: %d of %d", o.PK, sent, size)
+	}
+	return nil
+}
+
+// redirect answers 303 See Other: the clients of UFDL follow it with a GET, and drop
+// Authorization towards another host or port.
+func (s Sender) redirect(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, filename string) error {
+	link, err := s.Contents.Presign(r.Context(), tenant, o, Disposition(filename), LinkLife)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Location", link.URL)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Length", "0")
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+func (s Sender) sendLink(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, filename string) error {
+	link, err := s.Contents.Presign(r.Context(), tenant, o, Disposition(filename), LinkLife)
+	if err != nil {
+		return err
+	}
+	headers := map[string]string{}
+	for name := range link.Headers {
+		headers[name] = link.Headers.Get(name)
+	}
+	var sha256 *string
+	if o.SHA256 != "" {
+		sha256 = &o.SHA256
+	}
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	return api.JSON(w, http.StatusOK, struct {
+		URL       string            `json:"url"`
+		Method    string            `json:"method"`
+		Headers   map[string]string `json:"headers"`
+		ExpiresAt string            `json:"expires_at"`
+		Filename  string            `json:"filename"`
+		Size      int64             `json:"size"`
+		SHA256    *string           `json:"sha256"`
+		Checksum  *outputs.Checksum `json:"checksum"`
+	}{link.URL, link.Method, headers, outputs.FormatTime(link.Expires), filename, o.Size, sha256, o.Checksum})
+}
+
+// wantsLink is an Accept header that takes JSON and nothing the bytes could be sent as.
+func wantsLink(accept []string) bool {
+	json := false
+	for item := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		mediaType, params, err := mime.ParseMediaType(item)
+		if q, qErr := strconv.ParseFloat(params["q"], 64); err != nil || qErr == nil && q == 0 {
+			continue
+		}
+		switch mediaType {
+		case "application/json":
+			json = true
+		case "application/octet-stream", "application/data", "application/*", "*/*":
+			return false
+		}
+	}
+	return json
+}
