@@ -1,0 +1,284 @@
+package functions_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/google/go-cmp/cmp"
+
+	"joboutputs/functions"
+	"joboutputs/shared/api/apitest"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/fault"
+	"joboutputs/shared/localaws"
+	"joboutputs/shared/localaws/awstest"
+	"joboutputs/shared/outputs"
+)
+
+var update = flag.Bool("update", false, "write the table of calls into README.md")
+
+// recorder notes every operation a client is asked for, retries not counted, and the
+// rights it needs.
+type recorder struct {
+	mu     sync.Mutex
+	calls  []string
+	rights map[functions.Right]bool
+}
+
+func (rec *recorder) reset() {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.calls, rec.rights = nil, map[functions.Right]bool{}
+}
+
+func (rec *recorder) taken() ([]string, map[functions.Right]bool) {
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	return slices.Clone(rec.calls), maps.Clone(rec.rights)
+}
+
+func (rec *recorder) add(stack *middleware.Stack) error {
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("record", func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
+		rec.note(in.Parameters)
+		return next.HandleInitialize(ctx, in)
+	}), middleware.Before)
+}
+
+func (rec *recorder) note(input any) {
+	operation := strings.TrimSuffix(fmt.Sprintf("%T", input), "Input")
+	operation = operation[strings.LastIndexByte(operation, '.')+1:]
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	rec.calls = append(rec.calls, operation)
+	for _, right := range needed(operation, input) {
+		rec.rights[right] = true
+	}
+}
+
+// needed is what a role must allow for an operation. A transaction needs the rights of
+// what is in it.
+func needed(operation string, input any) []functions.Right {
+	table := func(operation string) functions.Right {
+		return functions.Right{Action: "dynamodb:" + operation, On: functions.Table}
+	}
+	switch in := input.(type) {
+	case *dynamodb.TransactWriteItemsInput:
+		var all []functions.Right
+		for _, item := range in.TransactItems {
+			switch {
+			case item.Put != nil:
+				all = append(all, table("PutItem"))
+			case item.Update != nil:
+				all = append(all, table("UpdateItem"))
+			case item.Delete != nil:
+				all = append(all, table("DeleteItem"))
+			default:
+				all = append(all, table("ConditionCheckItem"))
+			}
+		}
+		return all
+	case *dynamodb.QueryInput:
+		if in.IndexName != nil {
+			return []functions.Right{{Action: "dynamodb:Query", On: functions.Timeline}}
+		}
+	case *s3.PutObjectInput, *s3.GetObjectInput, *s3.DeleteObjectInput:
+		return []functions.Right{{Action: "s3:" + operation, On: functions.Objects}}
+	}
+	return []functions.Right{table(operation)}
+}
+
+// callCase is one way an action goes well.
+type callCase struct {
+	action auth.Action
+	how    string // "" = the ordinary way, which is README's
+	call   apitest.Call
+	want   int
+	calls  []string // sorted: some are made at the same time
+}
+
+// silent are rights no call asks for: with ListBucket, S3 answers 404 for an object that
+// is not there, and 403 without.
+var silent = map[functions.Right]bool{{Action: "s3:ListBucket", On: functions.Bucket}: true}
+
+// TestCalls counts the AWS calls of every action and holds them equal to its rights: what
+// it may do is what it does.
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	a := awstest.New(t)
+	rec := &recorder{}
+	store := outputs.New(outputs.Config{
+		DynamoDB: localaws.DynamoDB(a.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, rec.add) }),
+		S3:       localaws.S3(a.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, rec.add) }),
+		Table:    a.Table, Bucket: a.Bucket, Shards: 2,
+	})
+	rec.reset()
+	admin := auth.Principal{Tenant: "acme", UserPK: 1, Username: "admin", Admin: true, Nodes: []int64{1}, }
+	newcomer := admin
+	newcomer.UserPK, newcomer.Issuer, newcomer.Subject, newcomer.Tenant = 0, "https://issuer", "someone", "directory"
+	node := map[string]string{"Node-Id": "1"}
+	pk := map[string]string{"pk": "1"}
+	named := map[string]string{"pk": "1", "name": "model", "type": "txt"}
+	byName := "/v1/jobs/{pk}/outputs/{name}/{type}"
+	output := "/v1/job-outputs/{pk}"
+
+	cases := []callCase{
+		{auth.JobsCreate, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/create", As: admin}, 201, []string{"PutItem", "UpdateItem"}},
+		{auth.JobsCreate, "user named by the directory, for the first time",
+			apitest.Call{Method: "POST", Resource: "/v1/jobs/create", As: newcomer}, 201,
+			[]string{"GetItem", "PutItem", "TransactWriteItems", "UpdateItem", "UpdateItem"}},
+		{auth.JobsAcquire, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
+		{auth.JobsRelease, "", apitest.Call{Method: "DELETE", Resource: "/v1/jobs/{pk}/release", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
+		{auth.JobsAcquire, "again", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
+		{auth.JobsStart, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
+		{auth.JobsAddOutput, "", apitest.Call{Method: "POST", Resource: byName, Params: named, Body: "hello", As: admin}, 200,
+			[]string{"BatchGetItem", "PutItem", "PutObject", "TransactWriteItems", "UpdateItem"}},
+		{auth.JobsRetrieve, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}", Params: pk, As: admin}, 200, []string{"Query"}},
+		{auth.JobsGetOutput, "", apitest.Call{Method: "GET", Resource: byName, Params: named, As: admin}, 200, []string{"GetItem", "GetObject"}},
+		{auth.JobsGetOutputInfo, "", apitest.Call{Method: "GET", Resource: byName + "/info", Params: named, As: admin}, 200, []string{"GetItem"}},
+		{auth.OutputsRetrieve, "", apitest.Call{Method: "GET", Resource: output, Params: pk, As: admin}, 200, []string{"GetItem"}},
+		{auth.OutputsDownload, "", apitest.Call{Method: "POST", Resource: output + "/download", Params: pk, As: admin}, 200, []string{"GetItem", "GetObject"}},
+		{auth.OutputsDownload, "as a link", apitest.Call{Method: "POST", Resource: output + "/download", Params: pk, JSON: `{"delivery":"url"}`, As: admin}, 200, []string{"GetItem"}},
+		{auth.OutputsList, "", apitest.Call{Method: "POST", Resource: "/v1/job-outputs/list", As: admin}, 200, []string{"Query", "Query"}},
+		{auth.OutputsList, "of a job", apitest.Call{Method: "POST", Resource: "/v1/job-outputs/list", As: admin,
+			JSON: `{"expressions":[{"type":"exact","field":"job","value":1}]}`}, 200, []string{"Query"}},
+		{auth.OutputsList, "by pk", apitest.Call{Method: "POST", Resource: "/v1/job-outputs/list", As: admin,
+			JSON: `{"expressions":[{"type":"exact","field":"pk","value":1}]}`}, 200, []string{"GetItem"}},
+		{auth.JobsDeleteOutput, "", apitest.Call{Method: "DELETE", Resource: byName, Params: named, As: admin}, 200, []string{"GetItem", "TransactWriteItems"}},
+		{auth.OutputsDestroy, "of a deleted one", apitest.Call{Method: "DELETE", Resource: output, Params: pk, As: admin}, 204, []string{"GetItem"}},
+		{auth.OutputsReinstate, "", apitest.Call{Method: "POST", Resource: output + "/reinstate", Params: pk, As: admin}, 200, []string{"GetItem", "TransactWriteItems"}},
+		{auth.OutputsDestroy, "", apitest.Call{Method: "DELETE", Resource: output, Params: pk, As: admin}, 204, []string{"GetItem", "TransactWriteItems"}},
+		{auth.OutputsHardDelete, "", apitest.Call{Method: "DELETE", Resource: output + "/hard", Params: pk, As: admin}, 200,
+			[]string{"DeleteItem", "DeleteObject", "GetItem", "TransactWriteItems"}},
+		{auth.JobsFinish, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/finish", Params: pk, Header: node, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
+	}
+
+	rows := map[auth.Action]functions.Function{}
+	for _, f := range functions.Catalogue() {
+		rows[f.Name] = f
+	}
+	used := map[auth.Action]map[functions.Right]bool{}
+	note := func(action auth.Action, how string, want []string) {
+		t.Helper()
+		calls, rights := rec.taken()
+		slices.Sort(calls)
+		if diff := cmp.Diff(want, calls); diff != "" {
+			t.Errorf("%s %s: calls (-want +got):\n%s", action, how, diff)
+		}
+		if used[action] == nil {
+			used[action] = map[functions.Right]bool{}
+		}
+		maps.Copy(used[action], rights)
+	}
+	for _, tc := range cases {
+		rec.reset()
+		answer := tc.call.Do(t, rows[tc.action].HTTP(functions.Parts{Store: store, Streaming: true}))
+		if answer.Status != tc.want {
+			t.Fatalf("%s %s: status %d, want %d: %s", tc.action, tc.how, answer.Status, tc.want, answer.Body)
+		}
+		note(tc.action, tc.how, tc.calls)
+	}
+	sweepLeftovers(t, rec, store, rows, func(want []string) { note(auth.Sweep, "", want) })
+
+	for name, f := range rows {
+		if slices.ContainsFunc(f.Rights, func(r functions.Right) bool { return r.On == functions.UserPool }) {
+			continue // the calls of obtain and refresh are Cognito's: shared/cognito holds them
+		}
+		want := map[functions.Right]bool{}
+		for _, right := range f.Rights {
+			if !silent[right] {
+				want[right] = true
+			}
+		}
+		if got := used[name]; len(got)+len(want) > 0 {
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: rights and calls differ (-rights +calls):\n%s", name, diff)
+			}
+		}
+	}
+	checkReadme(t, cases)
+}
+
+// sweepLeftovers makes an add lose its race after its bytes were put, which leaves an
+// intent, and sweeps it.
+func sweepLeftovers(t *testing.T, rec *recorder, store *outputs.Store, rows map[auth.Action]functions.Function, note func([]string)) {
+	t.Helper()
+	user := outputs.User{PK: 1}
+	if _, err := store.CreateJob(t.Context(), "acme", outputs.NewJob{PK: 50, Node: 50, Creator: user}); err != nil {
+		t.Fatal(err)
+	}
+	admit := func(outputs.Job) error { return nil }
+	if _, err := store.Start(t.Context(), "acme", 50, 50, admit); err != nil {
+		t.Fatal(err)
+	}
+	add := outputs.Addition{Job: 50, Name: "raced", Type: "t", Creator: user, Admit: admit}
+	loser := add
+	loser.Admit = func(outputs.Job) error { // it has read that the name is free; now another add takes it
+		_, err := store.Add(t.Context(), "acme", add)
+		return err
+	}
+	if _, err := store.Add(t.Context(), "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
+		t.Fatalf("the loser of a race: %v", err)
+	}
+	rec.reset()
+	swept, err := rows[auth.Sweep].Schedule(functions.Parts{Store: store})(t.Context())
+	if err != nil || swept.(outputs.Swept).Intents != 1 {
+		t.Fatalf("sweep: %+v, %v", swept, err)
+	}
+	note(append(append([]string{"DeleteItem", "DeleteObject"}, slices.Repeat([]string{"Query"}, 16)...), "UpdateItem"))
+}
+
+// checkReadme holds README's table of calls, between its two markers, to what was counted.
+func checkReadme(t *testing.T, cases []callCase) {
+	t.Helper()
+	const begin, end = "<!-- calls: begin -->\n", "<!-- calls: end -->"
+	var table strings.Builder
+	table.WriteString("| action | DynamoDB | S3 |\n|---|---|---|\n")
+	for _, tc := range cases {
+		if tc.how != "" {
+			continue
+		}
+		var db, objects []string
+		for _, call := range tc.calls {
+			if strings.HasSuffix(call, "Object") {
+				objects = append(objects, call)
+			} else {
+				db = append(db, call)
+			}
+		}
+		if tc.action == auth.OutputsList {
+			db = []string{"Query (one a shard and page)"}
+		}
+		fmt.Fprintf(&table, "| %s | %s | %s |\n", tc.action, strings.Join(db, ", "), strings.Join(objects, ", "))
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok1 := strings.Cut(string(readme), begin)
+	got, after, ok2 := strings.Cut(rest, end)
+	if !ok1 || !ok2 {
+		t.Fatal("README.md has no place for the table of calls")
+	}
+	if got == table.String() {
+		return
+	}
+	if !*update {
+		t.Errorf("README's table of calls is out of date; go test ./functions -run TestCalls -update writes it (-README +counted):\n%s", cmp.Diff(got, table.String()))
+		return
+	}
+	if err := os.WriteFile("../README.md", []byte(before+begin+table.String()+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,195 @@
+package functions
+
+import (
+	"net/http"
+	"time"
+
+	"joboutputs/functions/auth/authorize"
+	"joboutputs/functions/auth/obtain"
+	"joboutputs/functions/auth/refresh"
+	"joboutputs/functions/auth/verify"
+	"joboutputs/functions/joboutputs/destroy"
+	"joboutputs/functions/joboutputs/download"
+	"joboutputs/functions/joboutputs/harddelete"
+	"joboutputs/functions/joboutputs/list"
+	"joboutputs/functions/joboutputs/reinstate"
+	"joboutputs/functions/joboutputs/retrieve"
+	"joboutputs/functions/jobs/acquire"
+	"joboutputs/functions/jobs/addoutput"
+	"joboutputs/functions/jobs/create"
+	"joboutputs/functions/jobs/deleteoutput"
+	"joboutputs/functions/jobs/finish"
+	"joboutputs/functions/jobs/getoutput"
+	"joboutputs/functions/jobs/getoutputinfo"
+	"joboutputs/functions/jobs/release"
+	jobretrieve "joboutputs/functions/jobs/retrieve"
+	"joboutputs/functions/jobs/start"
+	"joboutputs/functions/sweep"
+	"joboutputs/shared/auth"
+)
+
+// Catalogue is every function of the service.
+func Catalogue() []Function {
+	const (
+		get     = http.MethodGet
+		head    = http.MethodHead
+		post    = http.MethodPost
+		del     = http.MethodDelete
+		output  = "/v1/job-outputs/{pk}"
+		job     = "/v1/jobs/{pk}"
+		named   = job + "/outputs/{name}/{type}"
+		small   = 128 // MB
+		medium  = 256
+		quick   = 10 * time.Second
+		gateway = 29 * time.Second  // API Gateway waits no longer for a buffered answer
+		stream  = 300 * time.Second // 200 MB at the 2 MB/s that is sure after the burst, and a margin
+	)
+	return []Function{
+		{
+			Name: auth.OutputsList, Routes: routes("/v1/job-outputs/list", post),
+			Rights: onTable("GetItem", "Query").and(onTimeline("Query")),
+			Memory: medium, Timeout: stream, Streamed: true,
+			HTTP: func(p Parts) http.Handler { return list.New(p.Store, p.Streaming) },
+		},
+		{
+			Name: auth.OutputsRetrieve, Routes: routes(output, get, head),
+			Rights: onTable("GetItem"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return retrieve.New(p.Store) },
+		},
+		{
+			Name: auth.OutputsDestroy, Routes: routes(output, del),
+			Rights: onTable("GetItem", "UpdateItem"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return destroy.New(p.Store) },
+		},
+		{
+			Name: auth.OutputsHardDelete, Routes: routes(output+"/hard", del),
+			Rights: onTable("GetItem", "DeleteItem", "PutItem").and(onObjects("DeleteObject")),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return harddelete.New(p.Store) },
+		},
+		{
+			Name: auth.OutputsReinstate, Routes: routes(output+"/reinstate", del, post),
+			Rights: onTable("GetItem", "UpdateItem"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return reinstate.New(p.Store) },
+		},
+		{
+			Name: auth.OutputsDownload, Routes: routes(output+"/download", post),
+			Rights: onTable("GetItem").and(onObjects("GetObject")).and(onBucket("ListBucket")),
+			Memory: medium, Timeout: stream, Streamed: true,
+			HTTP: func(p Parts) http.Handler { return download.New(p.Store, p.Streaming) },
+		},
+		{
+			Name: auth.JobsCreate, Routes: routes("/v1/jobs/create", post),
+			Rights: onTable("GetItem", "PutItem", "UpdateItem"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return create.New(p.Store) },
+		},
+		{
+			Name: auth.JobsRetrieve, Routes: routes(job, get, head),
+			Rights: onTable("Query"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return jobretrieve.New(p.Store) },
+		},
+		{
+			Name: auth.JobsAcquire, Routes: routes(job+"/acquire", get),
+			Rights: onTable("Query", "PutItem"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return acquire.New(p.Store) },
+		},
+		{
+			Name: auth.JobsRelease, Routes: routes(job+"/release", del),
+			Rights: onTable("Query", "PutItem"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return release.New(p.Store) },
+		},
+		{
+			Name: auth.JobsStart, Routes: routes(job+"/start", post),
+			Rights: onTable("Query", "GetItem", "PutItem", "UpdateItem"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return start.New(p.Store) },
+		},
+		{
+			Name: auth.JobsFinish, Routes: routes(job+"/finish", post),
+			Rights: onTable("Query", "GetItem", "PutItem", "UpdateItem"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return finish.New(p.Store) },
+		},
+		{
+			Name: auth.JobsAddOutput, Routes: routes(named, post),
+			Rights: onTable("BatchGetItem", "PutItem", "UpdateItem", "DeleteItem").and(onObjects("PutObject")),
+			Memory: medium, Timeout: gateway,
+			HTTP: func(p Parts) http.Handler { return addoutput.New(p.Store) },
+		},
+		{
+			Name: auth.JobsGetOutput, Routes: routes(named, get, head),
+			Rights: onTable("GetItem").and(onObjects("GetObject")).and(onBucket("ListBucket")),
+			Memory: medium, Timeout: stream, Streamed: true,
+			HTTP: func(p Parts) http.Handler { return getoutput.New(p.Store, p.Streaming) },
+		},
+		{
+			Name: auth.JobsGetOutputInfo, Routes: routes(named+"/info", get, head),
+			Rights: onTable("GetItem"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return getoutputinfo.New(p.Store) },
+		},
+		{
+			Name: auth.JobsDeleteOutput, Routes: routes(named, del),
+			Rights: onTable("GetItem", "UpdateItem"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return deleteoutput.New(p.Store) },
+		},
+		{
+			Name: auth.AuthObtain, Routes: routes("/v1/auth/obtain", post),
+			Rights: onUserPool("AdminInitiateAuth"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return obtain.New(p.Issuer) },
+		},
+		{
+			Name: auth.AuthRefresh, Routes: routes("/v1/auth/refresh", post),
+			Rights: onUserPool("AdminInitiateAuth"),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return refresh.New(p.Issuer) },
+		},
+		{
+			Name: auth.AuthVerify, Routes: routes("/v1/auth/verify", post),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return verify.New(p.Issuer) },
+		},
+		{
+			Name:   auth.AuthAuthorize,
+			Memory: small, Timeout: quick,
+			Authorizer: func(p Parts) Authorizer { return authorize.New(p.Verifier) },
+		},
+		{
+			Name:   auth.Sweep,
+			Rights: onTable("Query", "UpdateItem", "DeleteItem").and(onObjects("DeleteObject")),
+			Memory: small, Timeout: 15 * time.Minute,
+			Schedule: func(p Parts) Schedule { return sweep.New(p.Store, p.SweepGrace) },
+		},
+	}
+}
+
+func routes(resource string, methods ...string) []Route {
+	return []Route{{Methods: methods, Resource: resource}}
+}
+
+type rights []Right
+
+func (r rights) and(more rights) rights { return append(r, more...) }
+
+func onTable(operations ...string) rights    { return on(Table, "dynamodb:", operations) }
+func onTimeline(operations ...string) rights { return on(Timeline, "dynamodb:", operations) }
+func onBucket(operations ...string) rights   { return on(Bucket, "s3:", operations) }
+func onObjects(operations ...string) rights  { return on(Objects, "s3:", operations) }
+func onUserPool(operations ...string) rights { return on(UserPool, "cognito-idp:", operations) }
+
+func on(resource Resource, prefix string, operations []string) rights {
+	var all rights
+	for _, operation := range operations {
+		all = append(all, Right{Action: prefix + operation, On: resource})
+	}
+	return all
+}

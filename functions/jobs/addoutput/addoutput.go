@@ -1,0 +1,68 @@
+// Package addoutput is POST /v1/jobs/{pk}/outputs/{name}/{type}: the body, whatever its
+// media type, becomes an output of the job.
+package addoutput
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"joboutputs/shared/api"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/fault"
+	"joboutputs/shared/outputs"
+)
+
+// MaxContent is the largest content of one request, in bytes: a Lambda's 6 MB of event,
+// of which base64 takes a quarter and the headers a little.
+const MaxContent = 4_400_000
+
+// maxContentType bounds the media type that is kept, in bytes; a longer one is not.
+const maxContentType = 255
+
+type store interface {
+	Add(ctx context.Context, tenant string, a outputs.Addition) (outputs.Output, error)
+}
+
+// New makes the action. Content-Disposition, which UFDL requires, is not read.
+func New(s store) http.Handler {
+	return api.Handle(auth.JobsAddOutput, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		job, err := api.PK(r, "pk")
+		if err != nil {
+			return err
+		}
+		content, err := io.ReadAll(io.LimitReader(r.Body, MaxContent+1))
+		if err != nil {
+			return fmt.Errorf("read the content: %w", err)
+		}
+		if len(content) > MaxContent {
+			return fault.New(fault.PayloadTooLarge, "The content is over %d bytes: use a staged upload (POST /v1/jobs/%d/uploads).", MaxContent, job)
+		}
+		o, err := s.Add(r.Context(), p.Tenant, outputs.Addition{
+			Job:         job,
+			Name:        r.PathValue("name"),
+			Type:        r.PathValue("type"),
+			ContentType: contentType(r),
+			Content:     content,
+			Creator:     outputs.User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username},
+			Admit: func(j outputs.Job) error {
+				if !auth.May(p, auth.JobsAddOutput, auth.Job(j.Node)) {
+					return api.Forbidden()
+				}
+				return nil
+			},
+		})
+		if err != nil {
+			return err
+		}
+		return api.JSON(w, http.StatusOK, &o)
+	})
+}
+
+func contentType(r *http.Request) string {
+	if declared := r.Header.Get("Content-Type"); len(declared) <= maxContentType {
+		return declared
+	}
+	return ""
+}

@@ -1,0 +1,13 @@
+// Command bootstrap is the Lambda jobs-create.
+package main
+
+import (
+	"joboutputs/functions/jobs/create"
+	"joboutputs/shared/api"
+	"joboutputs/shared/config"
+	"joboutputs/shared/outputs"
+)
+
+func main() {
+	api.Serve(create.New(outputs.Open(config.Storage())))
+}

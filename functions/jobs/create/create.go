@@ -1,0 +1,77 @@
+// Package create is POST /v1/jobs/create: makes a job for outputs to belong to. UFDL makes
+// its jobs from templates; this is as much of a job as outputs need.
+package create
+
+import (
+	"context"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"joboutputs/shared/api"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/fault"
+	"joboutputs/shared/outputs"
+)
+
+type store interface {
+	CreateJob(ctx context.Context, tenant string, n outputs.NewJob) (outputs.Job, error)
+}
+
+// maxDescription is the length of the longest description, in characters.
+const maxDescription = 10_000
+
+// New makes the action.
+func New(s store) http.Handler {
+	return api.Handle(auth.JobsCreate, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		body, err := api.Object(r)
+		if err != nil {
+			return err
+		}
+		job, err := parse(body)
+		if err != nil {
+			return err
+		}
+		job.Creator = outputs.User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username}
+		j, err := s.CreateJob(r.Context(), p.Tenant, job)
+		if err != nil {
+			return err
+		}
+		return api.JSON(w, http.StatusCreated, &j)
+	})
+}
+
+// parse reads the body: {description?, node?, pk?}; null is absent.
+func parse(body []byte) (outputs.NewJob, error) {
+	var in struct {
+		Description string `json:"description"`
+		Node        *int64 `json:"node"`
+		PK          *int64 `json:"pk"`
+	}
+	if body != nil {
+		if err := json.Unmarshal(body, &in, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
+			return outputs.NewJob{}, fault.New(fault.InvalidRequest, "The body takes description (string), node (integer) and pk (integer).").Because(err)
+		}
+	}
+	job := outputs.NewJob{Description: in.Description}
+	for _, member := range []struct {
+		name string
+		pk   *int64
+	}{{"node", in.Node}, {"pk", in.PK}} {
+		if member.pk != nil && (*member.pk < 1 || *member.pk > outputs.MaxPK) {
+			return outputs.NewJob{}, fault.New(fault.InvalidRequest, "%s: must be from 1 to %d", member.name, outputs.MaxPK)
+		}
+	}
+	if in.Node != nil {
+		job.Node = *in.Node
+	}
+	if in.PK != nil {
+		job.PK = *in.PK
+	}
+	if utf8.RuneCountInString(job.Description) > maxDescription {
+		return outputs.NewJob{}, fault.New(fault.InvalidRequest, "description: must not be longer than %d characters", maxDescription)
+	}
+	return job, nil
+}

@@ -1,0 +1,13 @@
+// Command bootstrap is the Lambda jobs-finish.
+package main
+
+import (
+	"joboutputs/functions/jobs/finish"
+	"joboutputs/shared/api"
+	"joboutputs/shared/config"
+	"joboutputs/shared/outputs"
+)
+
+func main() {
+	api.Serve(finish.New(outputs.Open(config.Storage())))
+}

@@ -1,0 +1,75 @@
+// Package finish is POST /v1/jobs/{pk}/finish: the node that owns the job ends its work,
+// well or with an error.
+package finish
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"joboutputs/shared/api"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/fault"
+	"joboutputs/shared/outputs"
+)
+
+type store interface {
+	Finish(ctx context.Context, tenant string, pk, node int64, errorReason *string, admit func(outputs.Job) error) (outputs.Job, error)
+}
+
+// New makes the action.
+func New(s store) http.Handler {
+	return api.Handle(auth.JobsFinish, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		pk, err := api.PK(r, "pk")
+		if err != nil {
+			return err
+		}
+		body, err := api.Object(r)
+		if err != nil {
+			return err
+		}
+		reason, err := errorReason(body)
+		if err != nil {
+			return err
+		}
+		j, err := s.Finish(r.Context(), p.Tenant, pk, p.Node, reason, func(j outputs.Job) error {
+			if !auth.May(p, auth.JobsFinish, auth.Job(j.Node)) {
+				return api.Forbidden()
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return api.JSON(w, http.StatusOK, &j)
+	})
+}
+
+// maxReason is the length of the longest error text, in bytes.
+const maxReason = 64 << 10
+
+// errorReason reads how the work ended: nil for well. {"success": false} without an error
+// is an error without a text. "send_notification" is taken and has no effect.
+func errorReason(body []byte) (*string, error) {
+	var in struct {
+		Success          *bool   `json:"success"`
+		SendNotification *bool   `json:"send_notification"`
+		Error            *string `json:"error"`
+	}
+	if body != nil {
+		if err := json.Unmarshal(body, &in, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
+			return nil, fault.New(fault.InvalidRequest, "The body takes success (boolean), send_notification (boolean) and error (string).").Because(err)
+		}
+	}
+	switch {
+	case in.Error != nil && len(*in.Error) > maxReason:
+		return nil, fault.New(fault.InvalidRequest, "error: must not be longer than %d bytes", maxReason)
+	case in.Error != nil:
+		return in.Error, nil
+	case in.Success != nil && !*in.Success:
+		return new(string), nil
+	}
+	return nil, nil
+}

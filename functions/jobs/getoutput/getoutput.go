@@ -1,0 +1,41 @@
+// Package getoutput is GET /v1/jobs/{pk}/outputs/{name}/{type}: the bytes of a job's
+// output.
+package getoutput
+
+import (
+	"context"
+	"net/http"
+
+	"joboutputs/shared/api"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/delivery"
+	"joboutputs/shared/outputs"
+)
+
+type store interface {
+	OutputByName(ctx context.Context, tenant string, job int64, name, typ string) (outputs.Output, error)
+	delivery.Contents
+}
+
+// New makes the action; ?delivery= takes what the body of a download does. streaming says
+// whether answers may exceed a buffered Lambda's.
+func New(s store, streaming bool) http.Handler {
+	sender := delivery.Sender{Contents: s, Streaming: streaming}
+	return api.Handle(auth.JobsGetOutput, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		job, err := api.PK(r, "pk")
+		if err != nil {
+			return err
+		}
+		mode := delivery.Auto
+		if query := r.URL.Query(); query.Has("delivery") {
+			if mode, err = delivery.ParseMode(query.Get("delivery")); err != nil {
+				return err
+			}
+		}
+		o, err := s.OutputByName(r.Context(), p.Tenant, job, r.PathValue("name"), r.PathValue("type"))
+		if err != nil {
+			return err
+		}
+		return sender.Send(w, r, p.Tenant, &o, mode, o.Type)
+	})
+}

@@ -1,0 +1,30 @@
+// Package release is DELETE /v1/jobs/{pk}/release: the calling node gives its job back.
+package release
+
+import (
+	"context"
+	"net/http"
+
+	"joboutputs/shared/api"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/outputs"
+)
+
+type store interface {
+	Release(ctx context.Context, tenant string, pk, node int64) (outputs.Job, error)
+}
+
+// New makes the action. A node that does not own the job changes nothing.
+func New(s store) http.Handler {
+	return api.Handle(auth.JobsRelease, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		pk, err := api.PK(r, "pk")
+		if err != nil {
+			return err
+		}
+		j, err := s.Release(r.Context(), p.Tenant, pk, p.Node)
+		if err != nil {
+			return err
+		}
+		return api.JSON(w, http.StatusOK, &j)
+	})
+}

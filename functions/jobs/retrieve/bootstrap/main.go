@@ -1,0 +1,13 @@
+// Command bootstrap is the Lambda jobs-retrieve.
+package main
+
+import (
+	"joboutputs/functions/jobs/retrieve"
+	"joboutputs/shared/api"
+	"joboutputs/shared/config"
+	"joboutputs/shared/outputs"
+)
+
+func main() {
+	api.Serve(retrieve.New(outputs.Open(config.Storage())))
+}

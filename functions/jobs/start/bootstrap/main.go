@@ -1,0 +1,13 @@
+// Command bootstrap is the Lambda jobs-start.
+package main
+
+import (
+	"joboutputs/functions/jobs/start"
+	"joboutputs/shared/api"
+	"joboutputs/shared/config"
+	"joboutputs/shared/outputs"
+)
+
+func main() {
+	api.Serve(start.New(outputs.Open(config.Storage())))
+}

@@ -1,0 +1,26 @@
+package functions
+
+import (
+	"context"
+	"time"
+
+	"joboutputs/shared/outputs"
+	"joboutputs/shared/token"
+)
+
+// Parts are what functions are made from. A Lambda makes only what its own action needs;
+// the local run makes all of it once.
+type Parts struct {
+	Store      *outputs.Store
+	Verifier   *token.Verifier
+	Issuer     Issuer
+	Streaming  bool          // whether streamed functions really stream
+	SweepGrace time.Duration // how old something unfinished must be for the sweep
+}
+
+// Issuer is where tokens come from: Cognito in the cloud, the development issuer locally.
+type Issuer interface {
+	Obtain(ctx context.Context, username, password string) (token.Pair, error)
+	Refresh(ctx context.Context, refresh string) (access string, err error)
+	Verify(ctx context.Context, token string) error
+}

@@ -1,0 +1,14 @@
+// Command bootstrap is the Lambda sweep.
+package main
+
+import (
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"joboutputs/functions/sweep"
+	"joboutputs/shared/config"
+	"joboutputs/shared/outputs"
+)
+
+func main() {
+	lambda.Start(sweep.New(outputs.Open(config.Storage()), config.SweepGrace(outputs.Grace)))
+}

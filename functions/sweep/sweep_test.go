@@ -1,0 +1,47 @@
+package sweep_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"joboutputs/functions/sweep"
+	"joboutputs/shared/outputs"
+)
+
+// fake answers what it is told, and remembers what it was asked.
+type fake struct {
+	swept outputs.Swept
+	err   error
+	asked []time.Duration
+}
+
+func (f *fake) Sweep(_ context.Context, grace time.Duration) (outputs.Swept, error) {
+	f.asked = append(f.asked, grace)
+	return f.swept, f.err
+}
+
+func TestSweep(t *testing.T) {
+	f := &fake{swept: outputs.Swept{Intents: 1, Tombstones: 2, Skipped: 3}}
+	got, err := sweep.New(f, 90*time.Minute)(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(got)
+	if want := `{"intents":1,"tombstones":2,"skipped":3}`; err != nil || string(text) != want {
+		t.Errorf("answers %s (%v), want %s", text, err, want)
+	}
+	if len(f.asked) != 1 || f.asked[0] != 90*time.Minute {
+		t.Errorf("swept with grace %v, want once with 1h30m", f.asked)
+	}
+}
+
+// TestError: a sweep that stopped says so, for Lambda to try again and the alarm to see.
+func TestError(t *testing.T) {
+	away := errors.New("away")
+	if _, err := sweep.New(&fake{err: away}, 0)(t.Context()); !errors.Is(err, away) {
+		t.Errorf("got %v, want %v", err, away)
+	}
+}

@@ -1,0 +1,131 @@
+// Package service is the whole service in one process: every function of the catalogue
+// behind the local gateway, with the development issuer. The local run serves it; tests
+// that talk to the service as a client would make one of their own.
+package service
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"joboutputs/functions"
+	"joboutputs/infra/local/gateway"
+	"joboutputs/infra/local/issuer"
+	"joboutputs/infra/local/seed"
+	"joboutputs/shared/api"
+	"joboutputs/shared/fault"
+	"joboutputs/shared/outputs"
+	"joboutputs/shared/token"
+)
+
+// Config is what a Service is made from. The table and the bucket exist.
+type Config struct {
+	DynamoDB *dynamodb.Client
+	S3       *s3.Client
+	Table    string
+	Bucket   string
+	Dir      string           // keeps the issuer's key and users; "" = in memory
+	Log      *slog.Logger     // nil = none
+	Now      func() time.Time // nil = time.Now
+	TokenTTL time.Duration    // see gateway.Config
+}
+
+// Service is an http.Handler: the API, and what is for this machine alone under /-/.
+type Service struct {
+	Store  *outputs.Store
+	Issuer *issuer.Issuer
+
+	gateway *gateway.Gateway
+}
+
+// New makes a Service. It makes no call to the stores.
+func New(cfg Config) (*Service, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	tokens, err := issuer.New(issuer.Config{Dir: cfg.Dir, Now: cfg.Now})
+	if err != nil {
+		return nil, err
+	}
+	store := outputs.New(outputs.Config{DynamoDB: cfg.DynamoDB, S3: cfg.S3, Table: cfg.Table, Bucket: cfg.Bucket, Now: cfg.Now})
+	return &Service{
+		Store:  store,
+		Issuer: tokens,
+		gateway: gateway.New(gateway.Config{
+			Functions: functions.Catalogue(),
+			Refused:   functions.Refused,
+			Parts: functions.Parts{
+				Store:      store,
+				Verifier:   token.New(tokens.TokenConfig(), tokens.Client(), cfg.Now),
+				Issuer:     tokens,
+				Streaming:  true,
+				SweepGrace: outputs.Grace,
+			},
+			Edge:     api.Edge{Log: cfg.Log, Now: cfg.Now},
+			Log:      cfg.Log,
+			TokenTTL: cfg.TokenTTL,
+		}),
+	}, nil
+}
+
+// Load loads a seed: its users into the issuer, its rows and bytes into the stores.
+// Loading it again changes nothing.
+func (s *Service) Load(ctx context.Context, file *seed.Seed) error {
+	for _, u := range file.Users {
+		err := s.Issuer.AddUser(issuer.User{
+			Tenant: file.Tenant, PK: u.PK, Username: u.Username, Password: u.Password,
+			Admin: u.Admin, Active: u.Active, Nodes: u.Nodes,
+		})
+		if err != nil {
+			return fmt.Errorf("load user %s: %w", u.Username, err)
+		}
+	}
+	if err := file.Load(ctx, s.Store); err != nil {
+		return fmt.Errorf("load tenant %s: %w", file.Tenant, err)
+	}
+	return nil
+}
+
+// ServeHTTP serves the API and POST /-/sweep.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/-/sweep" {
+		s.sweep(w, r)
+		return
+	}
+	s.gateway.ServeHTTP(w, r)
+}
+
+// sweep runs the sweep now, on what is at least ?grace= old (default: the store's own
+// grace), and answers what it did.
+func (s *Service) sweep(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		api.WriteProblem(w, fault.New(fault.MethodNotAllowed, "Method \"%s\" not allowed.", r.Method), "")
+		return
+	}
+	grace, err := time.ParseDuration(cmp.Or(r.URL.Query().Get("grace"), outputs.Grace.String()))
+	if err != nil || grace < 0 {
+		api.WriteProblem(w, fault.New(fault.InvalidRequest, "grace: must be a duration such as 0s or 1h"), "")
+		return
+	}
+	swept, err := s.Store.Sweep(r.Context(), grace)
+	if err == nil {
+		err = api.JSON(w, http.StatusOK, swept)
+	}
+	if err != nil {
+		f, ok := fault.As(err)
+		if !ok {
+			f = fault.New(fault.Internal, "%v", err)
+		}
+		api.WriteProblem(w, f, "")
+	}
+}
