@@ -28,7 +28,11 @@ func newDynamoDB(java, emulator, dataDir string) (*server, error) {
 		if err := os.MkdirAll(s.dir, 0o755); err != nil {
 			return nil, fmt.Errorf("make DynamoDB's directory: %w", err)
 		}
-		store = []string{"-dbPath", "."}
+		path, err := filepath.Abs(s.dir) // so that a list of processes says whose this is
+		if err != nil {
+			return nil, fmt.Errorf("find DynamoDB's directory: %w", err)
+		}
+		store = []string{"-dbPath", path}
 	} else {
 		dir, err := os.MkdirTemp("", "joboutputs-dynamodb-")
 		if err != nil {

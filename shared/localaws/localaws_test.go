@@ -74,6 +74,7 @@ func TestStartAndStop(t *testing.T) {
 }
 
 func TestServersEndWithTheirParent(t *testing.T) {
+	t.Parallel()
 	temp := t.TempDir()
 	helper := exec.Command(os.Args[0])
 	helper.Env = append(os.Environ(), envHelper+"=1", "TMPDIR="+temp)
@@ -103,6 +104,7 @@ func TestServersEndWithTheirParent(t *testing.T) {
 }
 
 func TestRestartKeepsPortAndData(t *testing.T) {
+	t.Parallel()
 	s := start(t, localaws.Options{DataDir: t.TempDir(), Log: t.Output()})
 	putRow(t, s, "k")
 	putObject(t, s, "k")
@@ -133,6 +135,7 @@ func TestRestartKeepsPortAndData(t *testing.T) {
 }
 
 func TestRestartInMemoryKeepsObjects(t *testing.T) {
+	t.Parallel()
 	s := start(t, localaws.Options{Log: t.Output()})
 	putObject(t, s, "k")
 	for range 2 { // once while it runs
@@ -145,6 +148,7 @@ func TestRestartInMemoryKeepsObjects(t *testing.T) {
 }
 
 func TestDataDirOutlivesAPairAndIsForOne(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := start(t, localaws.Options{DataDir: dir, Log: t.Output()})
 	putRow(t, first, "k")
@@ -164,6 +168,7 @@ func TestDataDirOutlivesAPairAndIsForOne(t *testing.T) {
 }
 
 func TestPutIfAbsent(t *testing.T) {
+	t.Parallel()
 	s := start(t, localaws.Options{Log: t.Output()})
 	putObject(t, s, "k")
 	_, err := localaws.S3(s.S3Endpoint).PutObject(t.Context(), &s3.PutObjectInput{

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// graceToEnd is how long a server may take to end after SIGTERM. The supervisor
-// below counts the same time.
+// graceToEnd is how long a server may take to end after SIGTERM. The supervisor below
+// kills it after about as long: 25 sleeps and what starting them takes.
 const graceToEnd = 3 * time.Second
 
 // supervisor is the shell program a server runs under. No Unix but Linux has a way
@@ -36,7 +36,7 @@ trap 'stopping=1; kill -TERM $server 2>/dev/null' TERM INT HUP
 	read -r _ <&4
 	kill -TERM $$ $server
 	n=0
-	while [ $n -lt 30 ] && kill -0 $server; do
+	while [ $n -lt 25 ] && kill -0 $server; do
 		sleep 0.1 || sleep 1
 		n=$((n+1))
 	done
@@ -112,7 +112,7 @@ func (p *process) stop() {
 	_ = p.pipe.Close()
 	select {
 	case <-p.done:
-	case <-time.After(graceToEnd + 500*time.Millisecond):
+	case <-time.After(graceToEnd + 700*time.Millisecond):
 		p.kill()
 	}
 }

@@ -163,6 +163,7 @@ var javaVersion = regexp.MustCompile(`version "(?:1\.)?(\d+)`) // Java 8 says 1.
 // findJava is the java program on the PATH, if it is new enough for DynamoDB Local.
 func findJava(ctx context.Context) (string, error) {
 	needed := func(why string) error {
+		//lint:ignore ST1005 Java is a name
 		return fmt.Errorf("Java %d or newer is needed for DynamoDB Local%s: install a JRE (Debian: apt-get install openjdk-17-jre-headless)", oldestJava, why)
 	}
 	java, err := exec.LookPath("java")

@@ -5,7 +5,8 @@
 //	withaws -- go test ./...
 //	withaws -fetch              only has the servers ready in .tools
 //
-// It ends with the command's exit code, or 125 if the servers cannot be had.
+// It ends with the command's exit code, or 125 if the servers or the command cannot be
+// started.
 package main
 
 import (
@@ -21,7 +22,7 @@ import (
 	"joboutputs/shared/localaws"
 )
 
-const exitNoServers = 125 // as docker, env and timeout use it: the failure is ours
+const exitOurs = 125 // as env, timeout and docker say that the failure is theirs
 
 func main() {
 	fetch := flag.Bool("fetch", false, "fetch the servers and run nothing")
@@ -46,19 +47,22 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "withaws: %v\n", err)
-		code = exitNoServers
+		code = exitOurs
 	}
 	os.Exit(code)
 }
 
 func fetchTools(signals <-chan os.Signal) error {
-	ctx, cancel := untilSignal(signals)
-	defer cancel()
 	tools, err := localaws.FindTools(os.Stderr)
 	if err != nil {
 		return err
 	}
-	if err := tools.Fetch(ctx); err != nil {
+	ctx, stop := untilSignal(signals)
+	err = tools.Fetch(ctx)
+	if signalled := stop(); signalled != nil {
+		return signalled
+	}
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "DynamoDB Local and VersityGW are in %s\n", tools.Dir)
@@ -66,13 +70,17 @@ func fetchTools(signals <-chan os.Signal) error {
 }
 
 func run(signals <-chan os.Signal, argv []string) (code int, err error) {
-	ctx, cancel := untilSignal(signals)
+	ctx, stop := untilSignal(signals)
 	servers, err := localaws.Start(ctx, localaws.Options{Log: os.Stderr})
-	cancel()
+	if err == nil {
+		defer servers.Stop()
+	}
+	if signalled := stop(); signalled != nil {
+		return 0, signalled
+	}
 	if err != nil {
 		return 0, err
 	}
-	defer servers.Stop()
 
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -100,17 +108,25 @@ func run(signals <-chan os.Signal, argv []string) (code int, err error) {
 	}
 }
 
-// untilSignal is a context that ends at the first signal.
-func untilSignal(signals <-chan os.Signal) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+// untilSignal is a context that ends at the first signal. stop ends it too, and
+// returns an error if a signal came before: no signal is lost between the two.
+func untilSignal(signals <-chan os.Signal) (ctx context.Context, stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	caught := make(chan error, 1)
 	go func() {
+		var err error
 		select {
 		case s := <-signals:
-			cancel(fmt.Errorf("ended by signal: %v", s))
+			err = fmt.Errorf("ended by signal: %v", s)
 		case <-ctx.Done():
 		}
+		cancel()
+		caught <- err
 	}()
-	return ctx, func() { cancel(nil) }
+	return ctx, func() error {
+		cancel()
+		return <-caught
+	}
 }
 
 // fromTerminal says whether s is one that a terminal's keys send. They reach every
