@@ -92,7 +92,7 @@ func decodeParams(params map[string]string) (map[string]string, *fault.Fault) {
 		if strings.ContainsRune(value, '/') {
 			return nil, fault.New(fault.NotFound, "Not found.")
 		}
-		decoded[name] = strings.ToValidUTF8(value, "\uFFFD")
+		decoded[name] = string([]rune(value))
 	}
 	return decoded, nil
 }

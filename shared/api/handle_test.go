@@ -31,8 +31,9 @@ func with(p auth.Principal, change func(*auth.Principal)) auth.Principal {
 // The order: the token (401), the permission that needs no row (403), Node-Id (400, 403),
 // and only then the action's own code.
 func TestHandleChecksInOrder(t *testing.T) {
-	expired := func(p *auth.Principal) { p.Expires = apitest.Now }
-	nearly := func(p *auth.Principal) { p.Expires = apitest.Now.Add(time.Second) }
+	now := apitest.Now.Truncate(time.Second) // tokens know whole seconds alone
+	expired := func(p *auth.Principal) { p.Expires = now }
+	nearly := func(p *auth.Principal) { p.Expires = now.Add(time.Second) }
 	tenant := func(p *auth.Principal) { p.Tenant = "Not A Tenant" }
 	for _, tt := range []struct {
 		name   string
@@ -85,7 +86,7 @@ func TestHandleChecksInOrder(t *testing.T) {
 				}
 				return api.JSON(w, http.StatusOK, "done")
 			})
-			call := apitest.Call{Method: "POST", Resource: named, Params: add, As: tt.as, JSON: "{", Header: map[string]string{}}
+			call := apitest.Call{Method: "POST", Resource: named, Params: add, As: tt.as, Now: now, JSON: "{", Header: map[string]string{}}
 			if tt.node != "-" {
 				call.Header["node-id"] = tt.node
 			}

@@ -87,7 +87,7 @@ func Problem(f *fault.Fault, requestID string) []byte {
 		}
 		doc, _ = jsontext.AppendQuote(doc, members[i].(string))
 		doc = append(doc, ':')
-		value, err := json.Marshal(members[i+1], jsontext.AllowInvalidUTF8(true))
+		value, err := json.Marshal(members[i+1], jsontext.AllowInvalidUTF8(true), json.Deterministic(true))
 		if err != nil {
 			value = []byte("null")
 		}

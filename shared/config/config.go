@@ -59,8 +59,8 @@ func Storage() StorageSection {
 		AWS:        AWS(),
 		Table:      required(Table),
 		Bucket:     required(Bucket),
-		Shards:     optional(Shards, 0, strconv.Atoi),
-		ReadShards: optional(ReadShards, 0, strconv.Atoi),
+		Shards:     optional(Shards, 0, count),
+		ReadShards: optional(ReadShards, 0, count),
 		PathStyle:  optional(S3PathStyle, false, strconv.ParseBool),
 	}
 }
@@ -72,13 +72,13 @@ func Streaming() bool { return optional(StreamingOn, true, strconv.ParseBool) }
 // SweepGrace is how old something unfinished must be before the sweep takes it on;
 // fallback is the store's own.
 func SweepGrace(fallback time.Duration) time.Duration {
-	return optional(Grace, fallback, time.ParseDuration)
+	return optional(Grace, fallback, age)
 }
 
 // TokensSection is which tokens are accepted.
 type TokensSection struct {
 	Issuer   string            // iss, exact
-	Audience string            // aud or client_id, exact
+	Audience string            // aud, exact; client_id where Claims says aud=client_id
 	JWKS     string            // URL of the issuer's keys
 	Uses     []string          // token_use values accepted; none = the verifier's default
 	Claims   map[string]string // name in the token for each of the verifier's names
@@ -124,6 +124,24 @@ func optional[T any](name string, fallback T, parse func(string) (T, error)) T {
 		exit("%s: %v", name, err)
 	}
 	return value
+}
+
+// count reads a number of at least 1.
+func count(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err == nil && n < 1 {
+		err = fmt.Errorf("%d is less than 1", n)
+	}
+	return n, err
+}
+
+// age reads a duration that is not negative, such as "90m".
+func age(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err == nil && d < 0 {
+		err = fmt.Errorf("%s is negative", d)
+	}
+	return d, err
 }
 
 // words reads "a,b".

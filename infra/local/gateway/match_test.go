@@ -29,6 +29,7 @@ func TestPaths(t *testing.T) {
 		{"GET /v1/job-outputs/5?x=/a/b", "joboutputs-retrieve pk=5"},
 		{"GET /v1/job-outputs/5/?", "joboutputs-retrieve pk=5"},
 		{"GET http://elsewhere:1/v1/job-outputs/5?a", "joboutputs-retrieve pk=5"},
+		{"GET /v1/job-outputs/5?x=http://elsewhere/v1/jobs/1", "joboutputs-retrieve pk=5"},
 		{"GET /v1/job%2Doutputs/5", "joboutputs-retrieve pk=5"},
 		{"GET /v1/job-outputs/5+6", "joboutputs-retrieve pk=5+6"},
 		{"GET /v1/job-outputs/5%2B6", "joboutputs-retrieve pk=5+6"},

@@ -87,6 +87,9 @@ func (i *Issuer) AddUser(u User) error {
 	return nil
 }
 
+// Tenants are the tenants that have users, sorted.
+func (i *Issuer) Tenants() []string { return i.users.allTenants() }
+
 // The sentences are UFDL's.
 const (
 	noAccountText = "No active account found with the given credentials"

@@ -185,6 +185,12 @@ func (d *directory) byLogin(login string) (User, bool) {
 	return u, ok
 }
 
+func (d *directory) allTenants() []string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return slices.Sorted(maps.Keys(d.tenants))
+}
+
 func (d *directory) byName(tenant, username string) (User, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -203,11 +209,4 @@ func (d *directory) byPK(tenant string, pk int64) (User, bool) {
 func samePassword(a, b string) bool {
 	left, right := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(left[:], right[:]) == 1
-}
-
-// Tenants are the tenants with users, in order.
-func (i *Issuer) Tenants() []string {
-	i.users.mu.RLock()
-	defer i.users.mu.RUnlock()
-	return slices.Sorted(maps.Keys(i.users.tenants))
 }

@@ -122,8 +122,11 @@ func pythonNumber(literal string) string {
 		return literal
 	}
 	f, err := strconv.ParseFloat(literal, 64)
-	if err != nil { // beyond a float64's range
-		return strings.Replace(strconv.FormatFloat(f, 'g', -1, 64), "+Inf", "inf", 1)
+	switch {
+	case err != nil && f < 0: // beyond a float64's range
+		return "-inf"
+	case err != nil:
+		return "inf"
 	}
 	if size := math.Abs(f); size != 0 && (size < 1e-4 || size >= 1e16) {
 		return strconv.FormatFloat(f, 'e', -1, 64)
