@@ -27,8 +27,7 @@ import (
 
 var update = flag.Bool("update", false, "write the table of calls into README.md")
 
-// recorder notes every operation a client is asked for, retries not counted, and the
-// rights it needs.
+// recorder notes every call that is sent, and every right that is needed.
 type recorder struct {
 	mu     sync.Mutex
 	calls  []string
@@ -47,24 +46,34 @@ func (rec *recorder) taken() ([]string, map[functions.Right]bool) {
 	return slices.Clone(rec.calls), maps.Clone(rec.rights)
 }
 
+// add notes rights where an operation begins and calls where one is sent: a presigned
+// link needs its right without being a call.
 func (rec *recorder) add(stack *middleware.Stack) error {
-	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("record", func(
+	var operation string // a stack is of one operation
+	begun := middleware.InitializeMiddlewareFunc("rights", func(
 		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 	) (middleware.InitializeOutput, middleware.Metadata, error) {
-		rec.note(in.Parameters)
+		operation = strings.TrimSuffix(fmt.Sprintf("%T", in.Parameters), "Input")
+		operation = operation[strings.LastIndexByte(operation, '.')+1:]
+		rec.mu.Lock()
+		for _, right := range needed(operation, in.Parameters) {
+			rec.rights[right] = true
+		}
+		rec.mu.Unlock()
 		return next.HandleInitialize(ctx, in)
-	}), middleware.Before)
-}
-
-func (rec *recorder) note(input any) {
-	operation := strings.TrimSuffix(fmt.Sprintf("%T", input), "Input")
-	operation = operation[strings.LastIndexByte(operation, '.')+1:]
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	rec.calls = append(rec.calls, operation)
-	for _, right := range needed(operation, input) {
-		rec.rights[right] = true
+	})
+	sent := middleware.DeserializeMiddlewareFunc("calls", func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		rec.mu.Lock()
+		rec.calls = append(rec.calls, operation)
+		rec.mu.Unlock()
+		return next.HandleDeserialize(ctx, in)
+	})
+	if err := stack.Initialize.Add(begun, middleware.Before); err != nil {
+		return err
 	}
+	return stack.Deserialize.Add(sent, middleware.Before)
 }
 
 // needed is what a role must allow for an operation. A transaction needs the rights of
@@ -124,7 +133,7 @@ func TestCalls(t *testing.T) {
 		Table:    a.Table, Bucket: a.Bucket, Shards: 2,
 	})
 	rec.reset()
-	admin := auth.Principal{Tenant: "acme", UserPK: 1, Username: "admin", Admin: true, Nodes: []int64{1}, }
+	admin := auth.Principal{Tenant: "acme", UserPK: 1, Username: "admin", Admin: true, Nodes: []int64{1}}
 	newcomer := admin
 	newcomer.UserPK, newcomer.Issuer, newcomer.Subject, newcomer.Tenant = 0, "https://issuer", "someone", "directory"
 	node := map[string]string{"Node-Id": "1"}

@@ -156,7 +156,7 @@ func Catalogue() []Function {
 		{
 			Name: auth.AuthVerify, Routes: routes("/v1/auth/verify", post),
 			Memory: small, Timeout: quick,
-			HTTP: func(p Parts) http.Handler { return verify.New(p.Issuer) },
+			HTTP: func(p Parts) http.Handler { return verify.New(p.Verifier) },
 		},
 		{
 			Name:   auth.AuthAuthorize,

@@ -22,5 +22,4 @@ type Parts struct {
 type Issuer interface {
 	Obtain(ctx context.Context, username, password string) (token.Pair, error)
 	Refresh(ctx context.Context, refresh string) (access string, err error)
-	Verify(ctx context.Context, token string) error
 }

@@ -63,7 +63,6 @@ func TestAddOutput(t *testing.T) {
 		{Name: "a node that does not own it", Call: post.By(apitest.For(apitest.Alice, 1)), Want: forbidden, Asked: asked},
 		{Name: "a user who sends no node", Call: post.By(apitest.Alice), Want: forbidden},
 		{Name: "a user and a pk that cannot be", Call: post.By(apitest.Bob).On("pk", "0"), Want: forbidden},
-		refused(fault.OutputNotFound, "No.", "404 output_not_found"), // cannot be; a code is a code
 		refused(fault.InvalidName, "The output's name is empty.", "400 invalid_name"),
 		refused(fault.JobNotStarted, "Attempted to perform the following action on an un-started job: add_output", "409 job_not_started"),
 		refused(fault.JobFinished, "Attempted to perform the following action on a finished job: add_output", "409 job_finished"),

@@ -51,16 +51,17 @@ func New(s store) http.Handler {
 const maxReason = 64 << 10
 
 // errorReason reads how the work ended: nil for well. {"success": false} without an error
-// is an error without a text. "send_notification" is taken and has no effect.
+// is an error without a text. "send_notification", which UFDL's clients send as a text, is
+// taken and has no effect.
 func errorReason(body []byte) (*string, error) {
 	var in struct {
-		Success          *bool   `json:"success"`
-		SendNotification *bool   `json:"send_notification"`
-		Error            *string `json:"error"`
+		Success          *bool          `json:"success"`
+		SendNotification jsontext.Value `json:"send_notification"`
+		Error            *string        `json:"error"`
 	}
 	if body != nil {
 		if err := json.Unmarshal(body, &in, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
-			return nil, fault.New(fault.InvalidRequest, "The body takes success (boolean), send_notification (boolean) and error (string).").Because(err)
+			return nil, fault.New(fault.InvalidRequest, "The body takes success (boolean), send_notification and error (string).").Because(err)
 		}
 	}
 	switch {
