@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"joboutputs/functions"
@@ -85,6 +86,10 @@ func (g *Gateway) add(row functions.Route, fn *function) {
 
 // ServeHTTP answers one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if method := strings.ToUpper(r.Method); method != r.Method { // "get" is taken for GET, as in UFDL
+		r = r.Clone(r.Context())
+		r.Method = method
+	}
 	x := &exchange{w: w, r: r, id: newRequestID(), start: g.now()}
 	x.path, x.query = target(r.RequestURI)
 	if f := g.serve(x); f != nil {
@@ -147,8 +152,10 @@ func (g *Gateway) options(x *exchange) {
 	h := x.w.Header()
 	h["Content-Type"] = nil
 	h.Set("Vary", "Origin")
-	if x.r.Header.Get("Origin") != "" && x.r.Header.Get("Access-Control-Request-Method") != "" {
+	if x.r.Header.Get("Origin") != "" {
 		h.Set("Access-Control-Allow-Origin", "*")
+	}
+	if x.r.Header.Get("Origin") != "" && x.r.Header.Get("Access-Control-Request-Method") != "" {
 		h.Set("Access-Control-Allow-Methods", x.route.allow())
 		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Node-Id, Idempotency-Key, Range, If-Range, If-None-Match")
 		h.Set("Access-Control-Max-Age", "7200") // the most that Chrome honours

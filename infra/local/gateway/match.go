@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/fault"
@@ -85,6 +86,9 @@ func (g *Gateway) match(path string) (*route, map[string]string, *fault.Fault) {
 		if decoded[i], err = url.PathUnescape(text); err != nil {
 			return nil, nil, fault.New(fault.InvalidRequest, "The path has an invalid percent-escape.")
 		}
+		if strings.ContainsFunc(text, func(c rune) bool { return c >= utf8.RuneSelf }) {
+			return nil, nil, fault.New(fault.InvalidRequest, "The path has a character that must be percent-encoded.")
+		}
 	}
 	for _, r := range g.routes {
 		if params, ok := r.match(raw, decoded); ok {
@@ -118,15 +122,10 @@ func (r *route) match(raw, decoded []string) (map[string]string, bool) {
 	return params, true
 }
 
-// target splits a request target, in origin form or (as a proxy's client sends it) in
-// absolute form, into path and query. RFC 9112, section 3.2.
+// target splits a request target into path and query. Only the origin form (RFC 9112,
+// section 3.2.1) has a path that is known here: the absolute form, which is for proxies,
+// is an unknown route, as in UFDL.
 func target(uri string) (path, query string) {
-	if _, rest, absolute := strings.Cut(uri, "://"); absolute && !strings.HasPrefix(uri, "/") {
-		uri = "/"
-		if i := strings.IndexAny(rest, "/?"); i >= 0 {
-			uri = "/" + strings.TrimPrefix(rest[i:], "/")
-		}
-	}
 	path, query, _ = strings.Cut(uri, "?")
 	return path, query
 }

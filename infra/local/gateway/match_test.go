@@ -28,7 +28,7 @@ func TestPaths(t *testing.T) {
 		{"GET /v1/job-outputs/%35", "joboutputs-retrieve pk=5"},
 		{"GET /v1/job-outputs/5?x=/a/b", "joboutputs-retrieve pk=5"},
 		{"GET /v1/job-outputs/5/?", "joboutputs-retrieve pk=5"},
-		{"GET http://elsewhere:1/v1/job-outputs/5?a", "joboutputs-retrieve pk=5"},
+		{"get /v1/job-outputs/5", "joboutputs-retrieve pk=5"},
 		{"GET /v1/job-outputs/5?x=http://elsewhere/v1/jobs/1", "joboutputs-retrieve pk=5"},
 		{"GET /v1/job%2Doutputs/5", "joboutputs-retrieve pk=5"},
 		{"GET /v1/job-outputs/5+6", "joboutputs-retrieve pk=5+6"},
@@ -40,10 +40,8 @@ func TestPaths(t *testing.T) {
 		{"GET /v1/job-outputs/a:b;c=d,e", "joboutputs-retrieve pk=a:b;c=d,e"},
 		{"GET /v1/job-outputs/<\"'{}|^`>", "joboutputs-retrieve pk=<\"'{}|^`>"},
 		{"GET /v1/job-outputs/a#b", "joboutputs-retrieve pk=a#b"},
-		{"GET /v1/job-outputs/é", "joboutputs-retrieve pk=é"},
 		{"GET /v1/job-outputs/%C3%A9", "joboutputs-retrieve pk=é"},
 		{"GET /v1/job-outputs/%FF", "joboutputs-retrieve pk=\uFFFD"},
-		{"GET /v1/job-outputs/\xff", "joboutputs-retrieve pk=\uFFFD"},
 		{"GET /v1/job-outputs/%00", "joboutputs-retrieve pk=\x00"},
 		{"DELETE /v1/job-outputs/5", "joboutputs-destroy pk=5"},
 		{"DELETE /v1/job-outputs/5/hard", "joboutputs-harddelete pk=5"},
@@ -101,10 +99,13 @@ func TestPaths(t *testing.T) {
 		{"POST /x/v1/auth/verify", notFound},
 		{"POST /v1/auth/verifyABC", notFound},
 		{"GET http://elsewhere", notFound},
+		{"GET http://elsewhere:1/v1/job-outputs/5?a", notFound},
 		{"OPTIONS *", notFound},
 		{"CONNECT elsewhere:443", notFound},
 		{"PUT /v1/nothing", notFound},
 
+		{"GET /v1/job-outputs/é", bad},
+		{"GET /v1/job-outputs/\xff", bad},
 		{"GET /v1/job-outputs/a%ZZ", bad},
 		{"GET /v1/job-outputs/a%", bad},
 		{"GET /v1/job-outputs/%2", bad},
@@ -186,7 +187,7 @@ func TestMethods(t *testing.T) {
 	const all = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"
 	for method, want := range map[string]int{
 		"GET": 200, "HEAD": 200, "DELETE": 200, "PUT": 403, "PATCH": 403, "OPTIONS": 200,
-		"POST": 405, "TRACE": 405, "LINK": 405, "get": 405, "Delete": 405,
+		"POST": 405, "TRACE": 405, "LINK": 405, "get": 200, "Delete": 200,
 	} {
 		answer := f.send(t, method+" /v1/job-outputs/5", "", bearer)
 		if answer.status != want {

@@ -24,7 +24,6 @@ package seed
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"joboutputs/shared/outputs"
@@ -135,8 +134,5 @@ type importer interface {
 // nothing; rows that are there with other content are an error that names the field. Users
 // are the token issuer's and are not loaded here.
 func (s *Seed) Load(ctx context.Context, store importer) error {
-	if err := store.Import(ctx, s.Tenant, s.Import()); err != nil {
-		return fmt.Errorf("tenant %s: %w", s.Tenant, err)
-	}
-	return nil
+	return store.Import(ctx, s.Tenant, s.Import())
 }
