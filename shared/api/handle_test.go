@@ -162,7 +162,7 @@ func TestPathDecoding(t *testing.T) {
 		{raw: "a%2520b", want: "a%20b"},
 		{raw: "%C3%A9%F0%9F%8E%89", want: "é🎉"},
 		{raw: "é", want: "é"},
-		{raw: "%FF%fe", want: "\uFFFD"}, // a run of bad bytes is one
+		{raw: "%FF%fe", want: "\uFFFD\uFFFD"}, // one for each, as Python has it
 		{raw: "a%FFb%FFc", want: "a\uFFFDb\uFFFDc"},
 		{raw: "..", want: ".."},
 		{raw: "%2E%2E", want: ".."},

@@ -46,12 +46,12 @@ func (c *contents) Presign(_ context.Context, tenant string, o *outputs.Output, 
 
 type digits struct{ at int64 }
 
+var tens = strings.Repeat("0123456789", 4<<10)
+
 func (d *digits) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte('0' + d.at%10)
-		d.at++
-	}
-	return len(p), nil
+	n := copy(p, tens[d.at%10:])
+	d.at += int64(n)
+	return n, nil
 }
 
 // request is a request with headers "Name: value", one each.

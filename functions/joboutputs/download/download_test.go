@@ -67,7 +67,7 @@ func TestBytes(t *testing.T) {
 		{"an empty filetype", body(`{"filetype":""}`), `attachment; filename="model."`},
 		{"the last of two counts", body(`{"filetype":"a","filetype":"b"}`), `attachment; filename="model.b"`},
 		{"pairs", body(`[["filetype","zip"]]`), `attachment; filename="model.zip"`},
-		{"a long one", body(`{"filetype":"` + strings.Repeat("z", 240) + `"}`), `attachment; filename="model.` + strings.Repeat("z", 240) + `"`},
+		{"255 bytes, of which the file name has room for 249", body(`{"filetype":"` + strings.Repeat("z", 255) + `"}`), `attachment; filename="model.` + strings.Repeat("z", 249) + `"`},
 		{"params", body(`{"params":{"a":"b","c":["d","e"],"f":[],"self":"x","a":"z"}}`), `attachment; filename="model.Model<'x'>"`},
 		{"unknown names, as UFDL's TypeScript client sends", body(`{"Filetype":"zip","pk":5,"x":{"y":null}}`), `attachment; filename="model.Model<'x'>"`},
 		{"bytes", body(`{"delivery":"bytes"}`), `attachment; filename="model.Model<'x'>"`},

@@ -117,8 +117,8 @@ func TestNextCursor(t *testing.T) {
 
 // TestStreams: an answer of any length goes out while it is read.
 func TestStreams(t *testing.T) {
-	const n = 20_000 // 8 MB, more than a buffered Lambda may answer
-	answer := post.Stream(t, list.New(&fake{rows: rows(n, 250, nil)}, true))
+	const n = 4_000 // 8.6 MB, more than a buffered Lambda may answer
+	answer := post.Stream(t, list.New(&fake{rows: rows(n, 2_000, nil)}, true))
 	var got []struct {
 		PK int `json:"pk"`
 	}
@@ -131,7 +131,7 @@ func TestStreams(t *testing.T) {
 // TestFaultInTheMiddle: once rows were sent, a fault leaves text that is not JSON.
 func TestFaultInTheMiddle(t *testing.T) {
 	away := fault.New(fault.Unavailable, "The service cannot reach its storage at the moment.")
-	answer := post.Stream(t, list.New(&fake{rows: rows(2_000, 250, away)}, true))
+	answer := post.Stream(t, list.New(&fake{rows: rows(200, 2_000, away)}, true))
 	if answer.Status != http.StatusOK || answer.Cut == nil {
 		t.Errorf("status %d, cut %v, want an answer cut after its 200", answer.Status, answer.Cut)
 	}
@@ -153,14 +153,14 @@ func TestFaultInTheMiddle(t *testing.T) {
 
 // TestBuffered: where nothing streams the answer is whole, or none: over 6 MB it is refused.
 func TestBuffered(t *testing.T) {
-	fits := post.Do(t, list.New(&fake{rows: rows(13_000, 250, nil)}, false))
+	fits := post.Do(t, list.New(&fake{rows: rows(2_700, 2_000, nil)}, false))
 	var got []json.RawMessage
 	fits.Into(t, &got)
-	if fits.Status != http.StatusOK || len(got) != 13_000 {
-		t.Errorf("status %d with %d rows, want 200 with 13,000", fits.Status, len(got))
+	if fits.Status != http.StatusOK || len(got) != 2_700 {
+		t.Errorf("status %d with %d rows, want 200 with 2,700", fits.Status, len(got))
 	}
 
-	f := &fake{rows: rows(20_000, 250, nil), next: "c2Vjb25k"}
+	f := &fake{rows: rows(4_000, 2_000, nil), next: "c2Vjb25k"}
 	tooLarge := post.Do(t, list.New(f, false))
 	if want := "413 result_too_large: The result is over 6000000 bytes: use limit and cursor, or narrower filters."; tooLarge.Line() != want {
 		t.Errorf("got %.200s, want %s", tooLarge.Line(), want)
@@ -169,8 +169,8 @@ func TestBuffered(t *testing.T) {
 		t.Errorf("X-Next-Cursor is %q: who follows it loses the rows that were refused", next)
 	}
 
-	fault := post.Do(t, list.New(&fake{rows: rows(13_000, 250, errors.New("boom"))}, false))
+	fault := post.Do(t, list.New(&fake{rows: rows(2_700, 2_000, errors.New("boom"))}, false))
 	if fault.Code() != "internal" {
-		t.Errorf("a fault after 13,000 rows: %.200s, want 500 internal", fault.Line())
+		t.Errorf("a fault after 2,700 rows: %.200s, want 500 internal", fault.Line())
 	}
 }

@@ -51,11 +51,12 @@ func TestFinish(t *testing.T) {
 	}
 	const (
 		asked   = "finish job 5 of demo for node 2"
-		invalid = "400 invalid_request: The body takes success (boolean), send_notification (boolean) and error (string)."
+		invalid = "400 invalid_request: The body takes success (boolean), send_notification and error (string)."
 	)
 	steps := []apitest.Step{
 		{Name: "UFDL's client, well", Call: body(`{"success":true,"send_notification":false}`), Want: job("null"), Asked: asked},
 		{Name: "UFDL's client, with an error", Call: body(`{"success":false,"send_notification":true,"error":"boom \"é\""}`), Want: job(`"boom \"é\""`), Asked: asked + `: "boom \"é\""`},
+		{Name: "send_notification is whatever it is", Call: body(`{"send_notification":"false"}`), Want: job("null"), Asked: asked},
 		{Name: "an error alone", Call: body(`{"error":"boom"}`), Want: job(`"boom"`), Asked: asked + `: "boom"`},
 		{Name: "an error wins over success", Call: body(`{"success":true,"error":"boom"}`), Want: job(`"boom"`), Asked: asked + `: "boom"`},
 		{Name: "an empty error is an error", Call: body(`{"error":""}`), Want: job(`""`), Asked: asked + `: ""`},
@@ -69,7 +70,7 @@ func TestFinish(t *testing.T) {
 		{Name: "permission is before the body", Call: body(`{`).By(apitest.Bob), Want: "403 permission_denied: You do not have permission to perform this action."},
 		{Name: "the store: never started", Call: call, Err: fault.New(fault.IllegalTransition, "It was never started."), Want: "409 illegal_transition: It was never started.", Asked: asked},
 	}
-	for _, text := range []string{`{"success":"true"}`, `{"success":1}`, `{"send_notification":0}`, `{"error":1}`, `{"error":["a"]}`, `{"Error":"a"}`, `{"pk":5}`} {
+	for _, text := range []string{`{"success":"true"}`, `{"success":1}`, `{"error":1}`, `{"error":["a"]}`, `{"Error":"a"}`, `{"pk":5}`} {
 		steps = append(steps, apitest.Step{Name: text, Call: body(text), Want: invalid})
 	}
 	apitest.Script(t, handler, steps,

@@ -25,14 +25,14 @@ type Step struct {
 	Asked string // what reached the store, as the fake words it; "" = it was not asked
 }
 
-// Script runs each step on a handler of its own. make gets the store's error and answers
+// Script runs each step on a handler of its own. build gets the store's error and answers
 // the handler with what its fake was asked.
-func Script(t *testing.T, make func(storeErr error) (h http.Handler, asked func() string), steps ...[]Step) {
+func Script(t *testing.T, build func(storeErr error) (h http.Handler, asked func() string), steps ...[]Step) {
 	t.Helper()
 	for _, part := range steps {
 		for _, step := range part {
 			t.Run(step.Name, func(t *testing.T) {
-				h, asked := make(step.Err)
+				h, asked := build(step.Err)
 				answer := step.Call.Do(t, h)
 				if diff := cmp.Diff(step.Want, answer.Line()); diff != "" {
 					t.Errorf("the answer (-want +got):\n%s", diff)
@@ -124,11 +124,12 @@ const (
 // AccessSteps are the refusals of callers by an action with that access. None of them
 // asks the store: a caller who may not do this does not learn which rows exist.
 func AccessSteps(access auth.Access, call Call) []Step {
-	expired := Admin
-	expired.Expires = Now // a token is dead from its exp on
+	expired := call.By(Admin)
+	expired.As.Expires = Now.Truncate(time.Second)
+	expired.Now = expired.As.Expires // a token is dead from its exp on
 	steps := []Step{
 		{Name: "without a token", Call: call.By(auth.Principal{}), Want: "401 not_authenticated: " + unauthenticated},
-		{Name: "with a token that has expired", Call: call.By(expired), Want: "401 token_not_valid: " + unauthenticated},
+		{Name: "with a token that has expired", Call: expired, Want: "401 token_not_valid: " + unauthenticated},
 		{Name: "an admin for an unparsable node", Call: call.By(Admin).With("Node-Id", "one"), Want: badNode},
 		{Name: "an admin for a node the token does not grant", Call: call.By(For(Admin, 9)), Want: notGranted},
 		{Name: "for node 0, which is none", Call: call.By(Admin).With("Node-Id", "0"), Want: strings.ReplaceAll(notGranted, "9", "0")},
