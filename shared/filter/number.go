@@ -10,10 +10,9 @@ import (
 // A span is the values from lo to hi, both included; lo > hi is the empty one.
 type span struct{ lo, hi int64 }
 
-func (s span) empty() bool         { return s.lo > s.hi }
-func (s span) single() bool        { return s.lo == s.hi }
-func (s span) and(t span) span     { return span{max(s.lo, t.lo), min(s.hi, t.hi)} }
-func (s span) covers(v int64) bool { return s.lo <= v && v <= s.hi }
+func (s span) empty() bool     { return s.lo > s.hi }
+func (s span) single() bool    { return s.lo == s.hi }
+func (s span) and(t span) span { return span{max(s.lo, t.lo), min(s.hi, t.hi)} }
 
 // maxInt is the greatest number a column can have; one more does not overflow.
 const maxInt = math.MaxInt64 - 1
