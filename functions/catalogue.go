@@ -8,6 +8,7 @@ import (
 	"joboutputs/functions/auth/obtain"
 	"joboutputs/functions/auth/refresh"
 	"joboutputs/functions/auth/verify"
+	"joboutputs/functions/docs/openapi"
 	"joboutputs/functions/joboutputs/destroy"
 	"joboutputs/functions/joboutputs/download"
 	"joboutputs/functions/joboutputs/harddelete"
@@ -157,6 +158,11 @@ func Catalogue() []Function {
 			Name: auth.AuthVerify, Routes: routes("/v1/auth/verify", post),
 			Memory: small, Timeout: quick,
 			HTTP: func(p Parts) http.Handler { return verify.New(p.Verifier) },
+		},
+		{
+			Name: auth.DocsOpenAPI, Routes: append(routes("/v1/openapi.json", get, head), routes("/v1/docs", get, head)...),
+			Memory: small, Timeout: quick,
+			HTTP: func(Parts) http.Handler { return openapi.New() },
 		},
 		{
 			Name:   auth.AuthAuthorize,

@@ -81,6 +81,7 @@ func TestEvents(t *testing.T) {
 		body   string
 	}{
 		auth.OutputsList:       {200, "[" + fmt.Sprintf(model, "null") + "]"},
+		auth.DocsOpenAPI:       {200, api.OpenAPI()},
 		auth.OutputsRetrieve:   {200, fmt.Sprintf(model, "null")},
 		auth.OutputsDestroy:    {204, ""},
 		auth.OutputsHardDelete: {200, fmt.Sprintf(trainLog, may4)},
