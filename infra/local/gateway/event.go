@@ -94,9 +94,12 @@ func encodeEvent(event events.APIGatewayProxyRequest) ([]byte, error) {
 	return json.Marshal(wire)
 }
 
+// staged ends the documents about size: only an add has a reason to be so large.
+const staged = " Larger contents go by staged upload: POST /v1/jobs/{pk}/uploads."
+
 // body is the request's body in base64.
 func (x *exchange) body() (string, *fault.Fault) {
-	tooLarge := fault.New(fault.PayloadTooLarge, "The body is over %d bytes, the most a request may have.", maxRequest).With("limit", maxRequest)
+	tooLarge := fault.New(fault.PayloadTooLarge, "The body is over %d bytes, the most a request may have."+staged, maxRequest).With("limit", maxRequest)
 	if x.r.ContentLength > maxRequest {
 		return "", tooLarge
 	}
@@ -114,7 +117,7 @@ func (x *exchange) body() (string, *fault.Fault) {
 
 func payloadTooLarge() *fault.Fault {
 	return fault.New(fault.PayloadTooLarge,
-		"The request is too large: with the body in base64 and the headers it must be smaller than %d bytes, which is a body of about 4.5 MiB.",
+		"The request is too large: with the body in base64 and the headers it must be smaller than %d bytes, which is a body of about 4.5 MiB."+staged,
 		maxPayload).With("limit", maxPayload)
 }
 
