@@ -18,6 +18,9 @@ type Target struct {
 	Addr  string                                                    // host:port
 	Load  func(ctx context.Context, s *seed.Seed) error             // loads a tenant's users, rows and bytes
 	Token func(tenant, placeholder string, v *View) (string, error) // makes the token a placeholder names
+
+	// Described holds an exchange against the API's description; nil = nobody asks.
+	Described func(request []byte, got *Answer) error
 }
 
 // Result is what became of one exchange.
@@ -137,6 +140,11 @@ func (r *replay) judge(ctx context.Context, x *Exchange, w *World, count bool) (
 		got = &Answer{Body: []byte(err.Error())}
 	}
 	wrong := v.Check(verdict.Want, got)
+	if r.target.Described != nil && got.Status != 0 {
+		if err := r.target.Described(request, got); err != nil {
+			wrong = append(wrong, "OpenAPI: "+err.Error())
+		}
+	}
 	if count {
 		r.mu.Lock()
 		defer r.mu.Unlock()

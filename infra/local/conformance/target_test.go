@@ -1,17 +1,22 @@
 package conformance
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"joboutputs/infra/local/gateway"
+	"joboutputs/infra/local/openapicheck"
 	"joboutputs/infra/local/seed"
 	"joboutputs/infra/local/service"
 	"joboutputs/shared/localaws/awstest"
@@ -33,12 +38,35 @@ func newTarget(t *testing.T) *Target {
 	server := gateway.NewServer(svc, slog.New(slog.DiscardHandler))
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
+	description, err := openapicheck.New()
+	if err != nil {
+		t.Fatal(err)
+	}
 	doors := &doors{addr: listener.Addr().String(), minter: svc.Issuer, open: map[string]login{}}
 	return &Target{
 		Addr:  doors.addr,
 		Load:  func(ctx context.Context, s *seed.Seed) error { return svc.Load(ctx, s) },
 		Token: doors.token,
+
+		Described: func(request []byte, got *Answer) error { return described(description, request, got) },
 	}
+}
+
+// described holds an exchange against the OpenAPI document. A request that net/http can't
+// read has no place in it.
+func described(v *openapicheck.Validator, request []byte, got *Answer) error {
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(request)))
+	if err != nil {
+		return nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil
+	}
+	return v.Check(openapicheck.Exchange{
+		Method: strings.ToUpper(r.Method), Target: r.RequestURI, RequestHeader: r.Header, RequestBody: body,
+		Status: got.Status, Header: got.Header, Body: got.Body,
+	})
 }
 
 // doors logs users in: name in the default tenant, name@tenant elsewhere. Tokens that no

@@ -1,0 +1,170 @@
+package service_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"joboutputs/shared/delivery"
+)
+
+// bytes reads an output in all the ways there are.
+func (s script) bytes(c caller, byName, byPK, content string) {
+	s.Helper()
+	a := s.ok(nil, 200, c, "GET", byName, "")
+	s.same("get", content, string(a.body))
+	etag := a.header.Get("ETag")
+	s.same("headers of get", []string{"application/octet-stream", `attachment; filename="my model.Model<X>"`, "nosniff", fmt.Sprint(len(content)), "bytes"},
+		values(a.header, "Content-Type", "Content-Disposition", "X-Content-Type-Options", "Content-Length", "Accept-Ranges"))
+	for _, tc := range []struct{ body, file string }{
+		{"", "my model.Model<X>"}, {"{}", "my model.Model<X>"}, {`{"filetype":"zip"}`, "my model.zip"}, {`{"delivery":"bytes"}`, "my model.Model<X>"},
+	} {
+		a := s.ok(nil, 200, c, "POST", byPK+"/download", tc.body)
+		s.same("download "+tc.body, content, string(a.body))
+		s.same("file name of download "+tc.body, `attachment; filename="`+tc.file+`"`, a.header.Get("Content-Disposition"))
+		s.same("entity tag of download "+tc.body, etag, a.header.Get("ETag"))
+	}
+
+	// Parts and conditions.
+	for _, tc := range []struct {
+		header       []string
+		status       int
+		body, extent string
+	}{
+		{[]string{"Range", "bytes=2-5"}, 206, content[2:6], fmt.Sprintf("bytes 2-5/%d", len(content))},
+		{[]string{"Range", "bytes=-3"}, 206, content[len(content)-3:], fmt.Sprintf("bytes %d-%d/%d", len(content)-3, len(content)-1, len(content))},
+		{[]string{"Range", "bytes=2-5", "If-Range", etag}, 206, content[2:6], fmt.Sprintf("bytes 2-5/%d", len(content))},
+		{[]string{"Range", "bytes=2-5", "If-Range", `"another"`}, 200, content, ""},
+		{[]string{"If-None-Match", etag}, 304, "", ""},
+		{[]string{"If-None-Match", `"another"`}, 200, content, ""},
+	} {
+		a := s.ok(nil, tc.status, c, "GET", byName, "", tc.header...)
+		s.same(fmt.Sprint("get with ", tc.header), []string{tc.body, tc.extent}, []string{string(a.body), a.header.Get("Content-Range")})
+	}
+	a = s.do(c, "GET", byName, "", "Range", "bytes=1000-")
+	a.want(s, 416)
+	s.same("Content-Range of a 416", fmt.Sprintf("bytes */%d", len(content)), a.header.Get("Content-Range"))
+
+	// HEAD is what GET would say.
+	for _, path := range []string{byName, byName + "/info", byPK, "/v1/jobs/" + strings.Split(byName, "/")[3]} {
+		get, head := s.ok(nil, 200, c, "GET", path, ""), s.ok(nil, 200, c, "HEAD", path, "")
+		get.header.Del("Date")
+		head.header.Del("Date")
+		s.same("headers of HEAD "+path, get.header, head.header)
+		if len(head.body) > 0 {
+			s.Errorf("HEAD %s: a body of %d bytes", path, len(head.body))
+		}
+	}
+	for _, path := range []string{byName, byName + "/info", byPK} {
+		a := s.do(c, "HEAD", path+"0", "")
+		a.want(s, 404)
+	}
+
+	// As a link, which works without a token and on another host or port.
+	asked := []answer{
+		s.ok(nil, 200, c, "POST", byPK+"/download", `{"delivery":"url","filetype":"zip"}`),
+		s.ok(nil, 200, c, "POST", byPK+"/download", `{"filetype":"zip"}`, "Accept", "application/json"),
+	}
+	for _, a := range asked {
+		var link struct {
+			URL, Method, Filename, SHA256 string
+			Size                          int64
+			Headers                       map[string]string
+		}
+		a.decode(s, &link)
+		s.same("the link", []any{"GET", "my model.zip", int64(len(content)), "no-store"}, []any{link.Method, link.Filename, link.Size, a.header.Get("Cache-Control")})
+		fetched := s.fetch(link.URL, nil)
+		s.same("bytes of the link", content, string(fetched.body))
+		s.same("file name of the link", `attachment; filename="my model.zip"`, fetched.header.Get("Content-Disposition"))
+	}
+	redirected := s.ok(nil, 303, c, "GET", byName+"?delivery=redirect", "")
+	s.same("bytes of the redirect", content, string(s.fetch(redirected.header.Get("Location"), nil).body))
+}
+
+// fetch gets a link of the object store, with no token.
+func (s script) fetch(link string, header map[string]string) answer {
+	s.Helper()
+	u, err := url.Parse(link)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if base, err := url.Parse(s.rig.url); err != nil || u.Host == base.Host {
+		s.Errorf("%s is on the host and port of the API (%v)", u.Host, err)
+	}
+	a := caller{}.do(s, "", request{method: "GET", path: link, header: header})
+	a.want(s, http.StatusOK)
+	return a
+}
+
+func values(h http.Header, names ...string) []string {
+	var all []string
+	for _, name := range names {
+		all = append(all, h.Get(name))
+	}
+	return all
+}
+
+// TestRedirect follows the redirect of a large output as UFDL's clients do: by a GET
+// without the token, since the object store has another port.
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(t, peopleSeed, "acme")
+	s := script{t, r}
+	job, node := s.started()
+	large := make([]byte, delivery.MaxInline+1)
+	_, _ = rand.NewChaCha8([32]byte{2}).Read(large) // never fails
+	inline := large[:delivery.MaxInline]
+	var o output
+	s.ok(nil, 200, node, "POST", job+"/outputs/inline/bin", string(inline), "Content-Type", "application/octet-stream")
+	s.ok(&o, 200, node, "POST", job+"/outputs/large/bin", string(large), "Content-Type", "application/octet-stream")
+	if got := s.ok(nil, 200, node, "GET", job+"/outputs/inline/bin", "").body; !bytes.Equal(got, inline) {
+		t.Errorf("%d bytes came inline, want the %d that were sent", len(got), len(inline))
+	}
+
+	download := fmt.Sprintf("/v1/job-outputs/%d/download", o.PK)
+	a := s.ok(nil, 303, node, "POST", download, "{}")
+	s.same("headers of the redirect", []string{"no-store", "no-referrer", "0"}, values(a.header, "Cache-Control", "Referrer-Policy", "Content-Length"))
+	location := a.header.Get("Location")
+	if got := s.fetch(location, nil).body; !bytes.Equal(got, large) {
+		t.Errorf("%d other bytes came from the object store", len(got))
+	}
+	etag := a.header.Get("ETag")
+	s.ok(nil, 304, node, "GET", job+"/outputs/large/bin", "", "If-None-Match", etag)
+	s.ok(nil, 200, node, "HEAD", job+"/outputs/large/bin", "")
+	part := s.ok(nil, 206, node, "GET", job+"/outputs/large/bin", "", "Range", "bytes=10-19")
+	s.same("a part is small enough to come inline", large[10:20], part.body)
+	all := s.ok(nil, 200, node, "POST", download, `{"delivery":"bytes"}`)
+	if !bytes.Equal(all.body, large) {
+		t.Errorf("%d other bytes came streamed", len(all.body))
+	}
+
+	var asked []string // by a client that follows, and drops the token towards another port, as Python's requests does
+	following := &http.Client{CheckRedirect: func(r *http.Request, via []*http.Request) error {
+		if r.URL.Host != via[0].URL.Host {
+			r.Header.Del("Authorization")
+		}
+		asked = append(asked, r.Method, r.Header.Get("Authorization"))
+		return nil
+	}}
+	req, err := http.NewRequestWithContext(t.Context(), "POST", r.url+download, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+node.token)
+	response, err := following.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var got bytes.Buffer
+	if _, err := got.ReadFrom(response.Body); err != nil || !bytes.Equal(got.Bytes(), large) {
+		t.Errorf("a client that follows gets %s with %d bytes (%v)", response.Status, got.Len(), err)
+	}
+	s.same("what it asks the object store", []string{"GET", ""}, asked)
+}

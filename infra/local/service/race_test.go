@@ -1,0 +1,99 @@
+package service_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"joboutputs/shared/fault"
+	"joboutputs/shared/outputs"
+)
+
+// TestRace adds one name sixteen times at once: one wins, and its bytes are what is there.
+func TestRace(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(t, peopleSeed, "acme")
+	s := script{t, r}
+	job, node := s.started()
+
+	const writers = 16
+	content := func(i int) string { return strings.Repeat(fmt.Sprintf("writer %d;", i), 100+i) }
+	answers := make([]answer, writers)
+	var all sync.WaitGroup
+	begin := make(chan struct{})
+	for i := range writers {
+		all.Go(func() {
+			<-begin
+			answers[i] = node.do(t, r.url, request{method: "POST", path: job + "/outputs/model/bin", body: content(i)})
+		})
+	}
+	close(begin)
+	all.Wait()
+
+	winner, counts := -1, map[int]int{}
+	for i, a := range answers {
+		if counts[a.status]++; a.status == http.StatusOK {
+			winner = i
+		}
+	}
+	s.same("statuses", map[int]int{http.StatusOK: 1, http.StatusConflict: writers - 1}, counts)
+	if winner < 0 {
+		t.Fatal("nobody won")
+	}
+	var won, info output
+	answers[winner].decode(t, &won)
+	for _, a := range answers {
+		if a.status != http.StatusConflict {
+			continue
+		}
+		var problem struct {
+			Code, SHA256 string
+			PK           int64
+		}
+		a.decode(t, &problem)
+		s.same("the winner, as a loser is told", []any{"duplicate_output", *won.SHA256, won.PK}, []any{problem.Code, problem.SHA256, problem.PK})
+	}
+	s.ok(&info, 200, node, "GET", job+"/outputs/model/bin/info", "")
+	s.same("what is there", won, info)
+	s.same("the bytes", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").body))
+
+	s.ok(nil, 200, caller{}, "POST", "/-/sweep?grace=0s", "")
+	if keys := r.objects(t); len(keys) != 1 {
+		t.Errorf("%d objects after the sweep, want 1", len(keys))
+	}
+	s.same("the bytes after the sweep", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").body))
+}
+
+// TestSweep sweeps what the loser of a race left, but not before its time.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.load(t, peopleSeed, "acme")
+	s := script{t, r}
+	job, node := s.started()
+	loser := outputs.Addition{Job: 1, Name: "model", Type: "bin", Content: []byte("loser"), Creator: outputs.User{PK: 1}}
+	loser.Admit = func(outputs.Job) error { // it has read that the name is free; now another add takes it
+		s.ok(nil, 200, node, "POST", job+"/outputs/model/bin", "winner")
+		return nil
+	}
+	if _, err := r.svc.Store.Add(t.Context(), "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
+		t.Fatalf("the loser gets %v", err)
+	}
+	type counts struct{ Intents, Tombstones, Skipped int }
+	for _, tc := range []struct {
+		query   string
+		swept   counts
+		objects int
+	}{
+		{"", counts{}, 2}, {"?grace=30m", counts{}, 2}, {"?grace=0s", counts{Intents: 1}, 1}, {"?grace=0s", counts{}, 1},
+	} {
+		var swept counts
+		s.ok(&swept, 200, caller{}, "POST", "/-/sweep"+tc.query, "")
+		s.same("swept "+tc.query, tc.swept, swept)
+		s.same("objects after "+tc.query, tc.objects, len(r.objects(t)))
+	}
+	s.same("the bytes", "winner", string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").body))
+}
