@@ -17,15 +17,7 @@ type store interface {
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Handle(auth.OutputsHardDelete, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		pk, err := api.PK(r, "pk")
-		if err != nil {
-			return err
-		}
-		o, err := s.HardDelete(r.Context(), p.Tenant, pk)
-		if err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, &o)
+	return api.Detail(auth.OutputsHardDelete, func(r *http.Request, p auth.Principal, pk int64) (outputs.Output, error) {
+		return s.HardDelete(r.Context(), p.Tenant, pk)
 	})
 }

@@ -18,15 +18,7 @@ type store interface {
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Handle(auth.OutputsReinstate, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		pk, err := api.PK(r, "pk")
-		if err != nil {
-			return err
-		}
-		o, err := s.Reinstate(r.Context(), p.Tenant, pk)
-		if err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, &o)
+	return api.Detail(auth.OutputsReinstate, func(r *http.Request, p auth.Principal, pk int64) (outputs.Output, error) {
+		return s.Reinstate(r.Context(), p.Tenant, pk)
 	})
 }

@@ -17,15 +17,7 @@ type store interface {
 
 // New makes the action: one strongly consistent read.
 func New(s store) http.Handler {
-	return api.Handle(auth.OutputsRetrieve, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		pk, err := api.PK(r, "pk")
-		if err != nil {
-			return err
-		}
-		o, err := s.Output(r.Context(), p.Tenant, pk)
-		if err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, &o)
+	return api.Detail(auth.OutputsRetrieve, func(r *http.Request, p auth.Principal, pk int64) (outputs.Output, error) {
+		return s.Output(r.Context(), p.Tenant, pk)
 	})
 }

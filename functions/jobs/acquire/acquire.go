@@ -16,15 +16,7 @@ type store interface {
 
 // New makes the action. It is a GET because UFDL has it so; it has no HEAD.
 func New(s store) http.Handler {
-	return api.Handle(auth.JobsAcquire, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		pk, err := api.PK(r, "pk")
-		if err != nil {
-			return err
-		}
-		j, err := s.Acquire(r.Context(), p.Tenant, pk, p.Node)
-		if err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, &j)
+	return api.Detail(auth.JobsAcquire, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
+		return s.Acquire(r.Context(), p.Tenant, pk, p.Node)
 	})
 }

@@ -47,10 +47,7 @@ func New(s store) http.Handler {
 			Content:     content,
 			Creator:     outputs.User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username},
 			Admit: func(j outputs.Job) error {
-				if !auth.May(p, auth.JobsAddOutput, auth.Job(j.Node)) {
-					return api.Forbidden()
-				}
-				return nil
+				return api.Owned(p, auth.JobsAddOutput, j.Node)
 			},
 		})
 		if err != nil {

@@ -17,15 +17,7 @@ type store interface {
 
 // New makes the action: unlike a delete by pk, it answers the output.
 func New(s store) http.Handler {
-	return api.Handle(auth.JobsDeleteOutput, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		job, err := api.PK(r, "pk")
-		if err != nil {
-			return err
-		}
-		o, err := s.DestroyByName(r.Context(), p.Tenant, job, r.PathValue("name"), r.PathValue("type"))
-		if err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, &o)
+	return api.Detail(auth.JobsDeleteOutput, func(r *http.Request, p auth.Principal, job int64) (outputs.Output, error) {
+		return s.DestroyByName(r.Context(), p.Tenant, job, r.PathValue("name"), r.PathValue("type"))
 	})
 }

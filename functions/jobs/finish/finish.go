@@ -35,10 +35,7 @@ func New(s store) http.Handler {
 			return err
 		}
 		j, err := s.Finish(r.Context(), p.Tenant, pk, p.Node, reason, func(j outputs.Job) error {
-			if !auth.May(p, auth.JobsFinish, auth.Job(j.Node)) {
-				return api.Forbidden()
-			}
-			return nil
+			return api.Owned(p, auth.JobsFinish, j.Node)
 		})
 		if err != nil {
 			return err

@@ -16,15 +16,7 @@ type store interface {
 
 // New makes the action. A node that does not own the job changes nothing.
 func New(s store) http.Handler {
-	return api.Handle(auth.JobsRelease, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		pk, err := api.PK(r, "pk")
-		if err != nil {
-			return err
-		}
-		j, err := s.Release(r.Context(), p.Tenant, pk, p.Node)
-		if err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, &j)
+	return api.Detail(auth.JobsRelease, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
+		return s.Release(r.Context(), p.Tenant, pk, p.Node)
 	})
 }

@@ -16,15 +16,7 @@ type store interface {
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Handle(auth.JobsRetrieve, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		pk, err := api.PK(r, "pk")
-		if err != nil {
-			return err
-		}
-		j, err := s.JobWithOutputs(r.Context(), p.Tenant, pk)
-		if err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, &j)
+	return api.Detail(auth.JobsRetrieve, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
+		return s.JobWithOutputs(r.Context(), p.Tenant, pk)
 	})
 }

@@ -16,20 +16,9 @@ type store interface {
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Handle(auth.JobsStart, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		pk, err := api.PK(r, "pk")
-		if err != nil {
-			return err
-		}
-		j, err := s.Start(r.Context(), p.Tenant, pk, p.Node, func(j outputs.Job) error {
-			if !auth.May(p, auth.JobsStart, auth.Job(j.Node)) {
-				return api.Forbidden()
-			}
-			return nil
+	return api.Detail(auth.JobsStart, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
+		return s.Start(r.Context(), p.Tenant, pk, p.Node, func(j outputs.Job) error {
+			return api.Owned(p, auth.JobsStart, j.Node)
 		})
-		if err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, &j)
 	})
 }

@@ -1,0 +1,32 @@
+package api
+
+import (
+	"net/http"
+
+	"joboutputs/shared/auth"
+)
+
+// Detail makes an action on what the path names: the path parameter pk is read, call is
+// made, and what it returns is answered as JSON with 200.
+func Detail[T any](action auth.Action, call func(r *http.Request, p auth.Principal, pk int64) (T, error)) http.Handler {
+	return Handle(action, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		pk, err := PK(r, "pk")
+		if err != nil {
+			return err
+		}
+		v, err := call(r, p, pk)
+		if err != nil {
+			return err
+		}
+		return JSON(w, http.StatusOK, &v)
+	})
+}
+
+// Owned is the permission on a job that was read: asked of auth.May with the node that
+// owns it.
+func Owned(p auth.Principal, action auth.Action, node int64) error {
+	if !auth.May(p, action, auth.Job(node)) {
+		return Forbidden()
+	}
+	return nil
+}
