@@ -3,6 +3,7 @@
 package addoutput
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -32,12 +33,9 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
-		content, err := io.ReadAll(io.LimitReader(r.Body, MaxContent+1))
+		content, err := read(r)
 		if err != nil {
-			return fmt.Errorf("read the content: %w", err)
-		}
-		if len(content) > MaxContent {
-			return fault.New(fault.PayloadTooLarge, "The content is over %d bytes: use a staged upload (POST /v1/jobs/%d/uploads).", MaxContent, job)
+			return err
 		}
 		o, err := s.Add(r.Context(), p.Tenant, outputs.Addition{
 			Job:         job,
@@ -55,6 +53,18 @@ func New(s store) http.Handler {
 		}
 		return api.JSON(w, http.StatusOK, &o)
 	})
+}
+
+// read reads the content into memory once.
+func read(r *http.Request) ([]byte, error) {
+	content := bytes.NewBuffer(make([]byte, 0, max(0, min(r.ContentLength, MaxContent))+bytes.MinRead))
+	if _, err := content.ReadFrom(io.LimitReader(r.Body, MaxContent+1)); err != nil {
+		return nil, fmt.Errorf("read the content: %w", err)
+	}
+	if content.Len() > MaxContent {
+		return nil, fault.New(fault.PayloadTooLarge, "The content is over %d bytes: use a staged upload (POST /v1/jobs/%s/uploads).", MaxContent, r.PathValue("pk"))
+	}
+	return content.Bytes(), nil
 }
 
 func contentType(r *http.Request) string {

@@ -103,16 +103,21 @@ func (x *exchange) body() (string, *fault.Fault) {
 	if x.r.ContentLength > maxRequest {
 		return "", tooLarge
 	}
-	body, err := io.ReadAll(io.LimitReader(x.r.Body, maxRequest+1))
+	var text strings.Builder // encoded while it is read: a body is held once
+	text.Grow(base64.StdEncoding.EncodedLen(int(max(x.r.ContentLength, 0))))
+	encoder := base64.NewEncoder(base64.StdEncoding, &text)
+	size, err := io.Copy(encoder, io.LimitReader(x.r.Body, maxRequest+1))
 	switch {
 	case err != nil: // the client went away, or its chunks are malformed
 		return "", fault.New(fault.InvalidRequest, "The body ended before it was complete.").Because(err)
-	case len(body) > maxRequest:
+	case size > maxRequest:
 		return "", tooLarge
-	case base64.StdEncoding.EncodedLen(len(body)) >= maxPayload:
+	}
+	_ = encoder.Close() // writes what is left, which a Builder never refuses
+	if text.Len() >= maxPayload {
 		return "", payloadTooLarge()
 	}
-	return base64.StdEncoding.EncodeToString(body), nil
+	return text.String(), nil
 }
 
 func payloadTooLarge() *fault.Fault {
