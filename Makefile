@@ -1,14 +1,29 @@
 # What a person runs and what CI runs are the same lines. `make help` lists them.
 
 ARGS        =
+ARCH        = arm64
+NAME        = joboutputs
+STAGE       = dev
+FN          =
+BUILD       = build
 FUZZTIME    = 30s
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
+# The CDK's command, at the version of infra/package-lock.json.
+CDKCLI = .tools/cdk/node_modules/.bin/cdk
+CDKRUN = CDK_DISABLE_CLI_TELEMETRY=1 $(CDKCLI) --no-notices -c name=$(NAME) -c stage=$(STAGE) -c arch=$(ARCH)
+STACK  = $(NAME)-$(STAGE)
+
+CFNLINT = .tools/cfn-lint/bin/cfn-lint
+
+# What jsii says of old versions of Node.js at every start; cdk.json has it for cdk alone.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 18,20
+
 # The CDK's generated packages take minutes and gigabytes to compile with -race.
 CDK = joboutputs/infra
 
-.PHONY: help run test conformance check vuln tools fuzz clean build/withaws
+.PHONY: help run test conformance check vuln tools fuzz build synth diff deploy destroy invoke clean build/withaws
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target does; do printf '  make %-12s %s\n' "$$target" "$$does"; done
@@ -50,8 +65,46 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 		done; \
 	done
 
+build: ## the Lambdas' binaries, or FN's alone, into build/<function>; ARCH=arm64 or x86_64
+	@case $(ARCH) in arm64) goarch=arm64;; x86_64) goarch=amd64;; *) echo "ARCH is arm64 or x86_64" >&2; exit 2;; esac; \
+	for folder in $(if $(FN),functions/$(subst -,/,$(FN))/bootstrap,functions/*/bootstrap functions/*/*/bootstrap); do \
+		name=$$(dirname "$${folder#functions/}" | tr / -); \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$goarch go build -tags lambda.norpc -trimpath -buildvcs=false -ldflags "-s -w" \
+			-o "$(BUILD)/$$name/bootstrap" "./$$folder" || exit 1; \
+	done
+
+synth: $(CDKCLI) ## the stack's template into build/cdk.out: no account is needed; -c options by ARGS="…"
+	@$(CDKRUN) synth --quiet $(ARGS)
+
+diff: $(CDKCLI) ## what a deployment would change
+	@$(CDKRUN) diff $(ARGS)
+
+deploy: $(CDKCLI) ## deploy the stack; STAGE=dev or prod, NAME=joboutputs
+	@$(CDKRUN) deploy --outputs-file build/outputs.json $(ARGS)
+
+destroy: $(CDKCLI) ## destroy the stack; in dev with everything it keeps
+	@if [ "$(YES)" != 1 ]; then \
+		printf 'Destroys %s. Its name, to go on: ' "$(STACK)"; read -r answer; [ "$$answer" = "$(STACK)" ] || exit 1; \
+	fi; \
+	if [ "$(STAGE)" = dev ]; then \
+		bucket=$$(aws cloudformation describe-stacks --stack-name "$(STACK)" --output text \
+			--query "Stacks[0].Outputs[?OutputKey=='BucketName'].OutputValue") && \
+		aws s3 rm "s3://$$bucket" --recursive --only-show-errors || exit 1; \
+	fi; \
+	$(CDKRUN) destroy --force $(ARGS)
+
+invoke: ## send events/$FN.json to the deployed function, e.g. FN=joboutputs-list
+	@[ -f "events/$(FN).json" ] || { echo "FN is one of:" $$(ls events | sed 's/\.json//; /^env$$/d') >&2; exit 2; }
+	@mkdir -p build && aws lambda invoke --function-name "$(STACK)-$(FN)" --payload "fileb://events/$(FN).json" build/answer >&2 && cat build/answer && echo
+
 clean: ## remove what was built; .tools and .data stay
 	@rm -rf build cdk.out
 
 build/withaws:
 	@go build -o $@ ./shared/localaws/withaws
+
+$(CDKCLI): infra/package.json infra/package-lock.json
+	@mkdir -p .tools/cdk && cp $^ .tools/cdk/ && npm ci --prefix .tools/cdk --silent --no-audit --no-fund && touch $@
+
+$(CFNLINT): infra/requirements.txt
+	@python3 -m venv .tools/cfn-lint && .tools/cfn-lint/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -241,7 +242,7 @@ func sweepLeftovers(t *testing.T, rec *recorder, store *outputs.Store, rows map[
 		t.Fatalf("the loser of a race: %v", err)
 	}
 	rec.reset()
-	swept, err := rows[auth.Sweep].Schedule(functions.Parts{Store: store})(t.Context())
+	swept, err := rows[auth.Sweep].Schedule(functions.Parts{Store: store, Log: slog.New(slog.DiscardHandler)})(t.Context())
 	if err != nil || swept.(outputs.Swept).Intents != 1 {
 		t.Fatalf("sweep: %+v, %v", swept, err)
 	}

@@ -173,7 +173,7 @@ func Catalogue() []Function {
 			Name:   auth.Sweep,
 			Rights: onTable("Query", "UpdateItem", "DeleteItem").and(onObjects("DeleteObject")),
 			Memory: small, Timeout: 15 * time.Minute,
-			Schedule: func(p Parts) Schedule { return sweep.New(p.Store, p.SweepGrace) },
+			Schedule: func(p Parts) Schedule { return sweep.New(p.Store, p.SweepGrace, p.Log) },
 		},
 	}
 }

@@ -119,6 +119,7 @@ func TestEvents(t *testing.T) {
 			}
 			a := awstest.New(t)
 			parts := functions.Parts{
+				Log: slog.New(slog.DiscardHandler),
 				Store: outputs.New(outputs.Config{
 					DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket,
 					Now: func() time.Time { return replayed },
@@ -142,7 +143,7 @@ func TestEvents(t *testing.T) {
 					t.Errorf("answered %s, which names %+v (%v), want user 2 of demo allowed", text, p, err)
 				}
 			case f.Schedule != nil:
-				if got, want := string(invoke(t, f.Schedule(parts), event)), `{"intents":0,"tombstones":0,"skipped":0}`; got != want {
+				if got, want := string(invoke(t, f.Schedule(parts), event)), `{"intents":0,"tombstones":0,"skipped":0,"oldest_seconds":0}`; got != want {
 					t.Errorf("answered %s, want %s", got, want)
 				}
 			default:

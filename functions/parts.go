@@ -2,6 +2,7 @@ package functions
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"joboutputs/shared/outputs"
@@ -16,6 +17,7 @@ type Parts struct {
 	Issuer     Issuer
 	Streaming  bool          // whether streamed functions really stream
 	SweepGrace time.Duration // how old something unfinished must be for the sweep
+	Log        *slog.Logger  // the sweep's
 }
 
 // Issuer is where tokens come from: Cognito in the cloud, the development issuer locally.

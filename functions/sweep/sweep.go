@@ -4,8 +4,10 @@ package sweep
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/outputs"
 )
 
@@ -14,9 +16,22 @@ type store interface {
 }
 
 // New makes the function. What is younger than grace is left alone: it may still be in
-// flight.
-func New(s store, grace time.Duration) func(context.Context) (any, error) {
+// flight. Each run logs one line "swept" with its counts, of which the stack's alarms read
+// the age of the oldest.
+func New(s store, grace time.Duration, log *slog.Logger) func(context.Context) (any, error) {
 	return func(ctx context.Context) (any, error) {
-		return s.Sweep(ctx, grace)
+		swept, err := s.Sweep(ctx, grace)
+		level := slog.LevelInfo
+		attrs := []slog.Attr{
+			slog.String("action", string(auth.Sweep)),
+			slog.Int("intents", swept.Intents), slog.Int("tombstones", swept.Tombstones), slog.Int("skipped", swept.Skipped),
+			slog.Int64("oldest_seconds", swept.Oldest),
+		}
+		if err != nil {
+			level = slog.LevelError
+			attrs = append(attrs, slog.String("error", err.Error()))
+		}
+		log.LogAttrs(ctx, level, "swept", attrs...)
+		return swept, err
 	}
 }

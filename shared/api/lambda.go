@@ -29,9 +29,10 @@ func ServeStreamed(streaming bool, h http.Handler) {
 	Serve(h)
 }
 
-func newEdge() Edge {
-	return Edge{Log: slog.New(slog.NewJSONHandler(os.Stdout, nil)), Now: time.Now}
-}
+func newEdge() Edge { return Edge{Log: Logger(), Now: time.Now} }
+
+// Logger is what a Lambda logs with: JSON, one line each, to CloudWatch.
+func Logger() *slog.Logger { return slog.New(slog.NewJSONHandler(os.Stdout, nil)) }
 
 // BufferedHandler is what lambda.Start takes for a buffered function.
 type BufferedHandler = func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error)

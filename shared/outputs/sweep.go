@@ -40,6 +40,10 @@ type Swept struct {
 	Intents    int `json:"intents"`    // adds that never became visible
 	Tombstones int `json:"tombstones"` // hard deletes that stopped half-way
 	Skipped    int `json:"skipped"`    // became visible, or was finished, while the sweep looked
+
+	// Oldest is the age in seconds of the oldest row that was due: what is much older than
+	// the grace was met before and could not be finished.
+	Oldest int64 `json:"oldest_seconds"`
 }
 
 // Sweep finishes what a crash left: it removes the bytes of every intent and tombstone
@@ -61,6 +65,7 @@ func (s *Store) Sweep(ctx context.Context, grace time.Duration) (Swept, error) {
 		total.Intents += c.Intents
 		total.Tombstones += c.Tombstones
 		total.Skipped += c.Skipped
+		total.Oldest = max(total.Oldest, c.Oldest)
 	}
 	return total, err
 }
@@ -68,6 +73,11 @@ func (s *Store) Sweep(ctx context.Context, grace time.Duration) (Swept, error) {
 func (s *Store) sweepPartition(ctx context.Context, partition, due string, counts *Swept) error {
 	iter := s.table.Get("PK", partition).Range("SK", dynamo.LessOrEqual, due+"#~").Consistent(true).Iter()
 	for row := (queueRow{}); iter.Next(ctx, &row); row = (queueRow{}) {
+		if text, _, ok := strings.Cut(row.SortKey, "#"); ok && counts.Oldest == 0 { // they come in order
+			if at, err := parseTime(text); err == nil {
+				counts.Oldest = int64((s.now().Sub(at) + Grace).Seconds())
+			}
+		}
 		if err := s.finish(ctx, row, counts); err != nil {
 			return err
 		}

@@ -69,6 +69,7 @@ func New(cfg Config) (*Service, error) {
 				Issuer:     tokens,
 				Streaming:  true,
 				SweepGrace: outputs.Grace,
+				Log:        cfg.Log,
 			},
 			Edge:     api.Edge{Log: cfg.Log, Now: cfg.Now},
 			Log:      cfg.Log,
