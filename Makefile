@@ -23,10 +23,12 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 18,20
 # The CDK's generated packages take minutes and gigabytes to compile with -race.
 CDK = joboutputs/infra
 
-.PHONY: help run test conformance check vuln tools fuzz build synth diff deploy destroy invoke clean build/withaws
+MINISTACK = .tools/ministack/bin/python
+
+.PHONY: help run test conformance check vuln tools fuzz build synth diff deploy destroy invoke deploy-local e2e clean build/withaws
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target does; do printf '  make %-12s %s\n' "$$target" "$$does"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target does; do printf '  make %-12s %s\n' "$$target" "$$does"; done
 
 run: ## run the service on this machine; flags by ARGS="…", see ARGS=-help
 	@go build -o build/local ./infra/local
@@ -47,8 +49,8 @@ conformance: build/withaws ## replay the recorded exchanges with UFDL and report
 check: ## formatting, vet, staticcheck and the import rules
 	@unformatted=$$(gofmt -l functions shared infra) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not gofmt'ed:"; echo "$$unformatted"; exit 1; fi
-	@go vet ./...
-	@$(STATICCHECK) ./...
+	@go vet ./... && go vet -tags e2e ./infra/e2e
+	@$(STATICCHECK) ./... && $(STATICCHECK) -tags e2e ./infra/e2e
 	@go test ./functions -run Imports
 
 vuln: ## known vulnerabilities in what is called (asks vuln.go.dev)
@@ -97,6 +99,17 @@ invoke: ## send events/$FN.json to the deployed function, e.g. FN=joboutputs-lis
 	@[ -f "events/$(FN).json" ] || { echo "FN is one of:" $$(ls events | sed 's/\.json//; /^env$$/d') >&2; exit 2; }
 	@mkdir -p build && aws lambda invoke --function-name "$(STACK)-$(FN)" --payload "fileb://events/$(FN).json" build/answer >&2 && cat build/answer && echo
 
+deploy-local: $(CDKCLI) ## deploy to a local AWS at AWS_ENDPOINT_URL (http://localhost:4566): LocalStack or MiniStack
+	@export AWS_ENDPOINT_URL="$${AWS_ENDPOINT_URL:-http://localhost:4566}" \
+		AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1; \
+	machine=$$(uname -m | sed 's/aarch64/arm64/'); \
+	$(CDKRUN) bootstrap aws://000000000000/us-east-1 && \
+	$(CDKRUN) deploy --require-approval never --outputs-file build/outputs.json \
+		-c arch=$$machine -c streaming=off -c alarms=off -c endpoint-url="$$AWS_ENDPOINT_URL" $(ARGS)
+
+e2e: $(CDKCLI) $(MINISTACK) ## deploy the stack to a local AWS, call it, destroy it (Linux)
+	@go test -tags e2e -count=1 -timeout 20m -v ./infra/e2e
+
 clean: ## remove what was built; .tools and .data stay
 	@rm -rf build cdk.out
 
@@ -105,6 +118,9 @@ build/withaws:
 
 $(CDKCLI): infra/package.json infra/package-lock.json
 	@mkdir -p .tools/cdk && cp $^ .tools/cdk/ && npm ci --prefix .tools/cdk --silent --no-audit --no-fund && touch $@
+
+$(MINISTACK): infra/e2e/requirements.txt
+	@python3 -m venv .tools/ministack && .tools/ministack/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
 
 $(CFNLINT): infra/requirements.txt
 	@python3 -m venv .tools/cfn-lint && .tools/cfn-lint/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@

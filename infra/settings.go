@@ -19,6 +19,7 @@ type settings struct {
 	OIDC *oidc // an issuer of one's own in place of a Cognito user pool
 
 	EndpointURL string // of an emulator, as its functions see it; sets AWS_ENDPOINT_URL
+	Alarms      bool   // off where the target has no alarms over metric math
 	AlarmTopic  string // ARN of an SNS topic that hears of alarms; empty = alarms are only shown
 	LogRole     bool   // whether the account's role for API Gateway's logs is made here
 
@@ -64,6 +65,7 @@ func fromContext(get func(string) string) (settings, error) {
 		Streaming:   choice("streaming", "on", "off") == "on",
 		Origins:     strings.Split(text("origins", "*"), ","),
 		EndpointURL: get("endpoint-url"),
+		Alarms:      choice("alarms", "on", "off") == "on",
 		AlarmTopic:  get("alarm-topic"),
 		LogRole:     choice("log-role", "on", "off") == "on",
 		Build:       text("build", "build"),

@@ -14,12 +14,12 @@ func TestFromContext(t *testing.T) {
 		want    settings
 	}{
 		{"nothing", nil, settings{
-			Name: "joboutputs", Stage: "dev", Arch: "arm64", Streaming: true, Origins: []string{"*"}, LogRole: true, Build: "build",
+			Name: "joboutputs", Stage: "dev", Arch: "arm64", Streaming: true, Origins: []string{"*"}, Alarms: true, LogRole: true, Build: "build",
 		}},
 		{"everything", map[string]string{
 			"name": "mine-2", "stage": "prod", "arch": "x86_64", "streaming": "off", "origins": "https://a.test,http://localhost:8080",
 			"issuer": "https://issuer.test/", "audience": "us", "token-uses": "access,id", "claims": "tenant=org",
-			"endpoint-url": "http://localhost:4566", "alarm-topic": "arn:aws:sns:::x", "log-role": "off", "build": "elsewhere",
+			"endpoint-url": "http://localhost:4566", "alarm-topic": "arn:aws:sns:::x", "alarms": "off", "log-role": "off", "build": "elsewhere",
 		}, settings{
 			Name: "mine-2", Stage: "prod", Arch: "x86_64", Origins: []string{"https://a.test", "http://localhost:8080"},
 			OIDC: &oidc{
@@ -45,6 +45,7 @@ func TestFromContextRefuses(t *testing.T) {
 		{"arch", "amd64", "arm64, x86_64"},
 		{"streaming", "true", "on, off"},
 		{"log-role", "no", "on, off"},
+		{"alarms", "no", "on, off"},
 		{"name", "Jobs", "a letter"},
 		{"name", strings.Repeat("a", 21), "a letter"}, // with stage and action it must fit a function's name
 		{"origins", "example.org", "not an origin"},

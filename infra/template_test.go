@@ -21,9 +21,9 @@ var update = flag.Bool("update", false, "write testdata/ anew")
 // The stacks that are synthesized, once, for all tests: as they come, for production, and
 // on an emulator with tokens of another issuer.
 var (
-	dev  = settings{Name: "joboutputs", Stage: "dev", Arch: "arm64", Streaming: true, Origins: []string{"*"}, LogRole: true}
+	dev  = settings{Name: "joboutputs", Stage: "dev", Arch: "arm64", Streaming: true, Origins: []string{"*"}, Alarms: true, LogRole: true}
 	prod = settings{
-		Name: "joboutputs", Stage: "prod", Arch: "x86_64", Streaming: true, LogRole: true,
+		Name: "joboutputs", Stage: "prod", Arch: "x86_64", Streaming: true, Alarms: true, LogRole: true,
 		Origins: []string{"https://a.test", "https://b.test:8443"}, AlarmTopic: "arn:aws:sns:eu-central-1:123456789012:alarms",
 	}
 	emulated = settings{

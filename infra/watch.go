@@ -73,8 +73,10 @@ func newWatch(stack awscdk.Stack, s settings, w watched) {
 		{name: "OldestUnfinished", does: "an intent or a tombstone is unfinished for three hours: the sweep does not get on", metric: oldest, over: 3 * 3600, periods: 1},
 		{name: "SweepDeadLetters", does: "the schedule could not hand over a sweep", metric: dead, over: 0, periods: 1},
 	}
-	for _, a := range alarms {
-		newAlarm(stack, s, a)
+	if s.Alarms {
+		for _, a := range alarms {
+			newAlarm(stack, s, a)
+		}
 	}
 	newDashboard(stack, s, []graph{
 		{"Requests", []awscloudwatch.IMetric{requests, stage.MetricClientError(sum(five)), faults}},

@@ -1,6 +1,7 @@
 // Package conformance replays recordings of the original UFDL backend against this
 // service and says of every exchange whether our answer is equal, differs by a rule of
-// the deviation table (README, D1 to D20), or is wrong. Only its tests use it.
+// the deviation table (README, D1 to D20), or is wrong. Its tests use it, and those
+// of package e2e against the deployed stack.
 //
 // How an exchange is judged:
 //

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ type Target struct {
 	Load  func(ctx context.Context, s *seed.Seed) error             // loads a tenant's users, rows and bytes
 	Token func(tenant, placeholder string, v *View) (string, error) // makes the token a placeholder names
 
+	Workers int // how many requests and scenarios are under way at a time; 0 = 4
+
 	// Described holds an exchange against the API's description; nil = nobody asks.
 	Described func(request []byte, got *Answer) error
 }
@@ -30,9 +33,6 @@ type Result struct {
 	Wrong    []string // what is wrong with the answer; empty = nothing
 	Got      *Answer
 }
-
-// workers is how many requests and scenarios are under way at a time.
-const workers = 4
 
 // Replay sends every exchange of the plan and judges the answers. The default tenant is
 // for the auth topic; other shared exchanges and scenarios have tenants of their own. An
@@ -49,7 +49,7 @@ func Replay(ctx context.Context, target *Target, plan *Plan, s *seed.Seed) ([]*R
 	}
 	for _, exchanges := range [][]*Exchange{plan.Reads, plan.Refused} {
 		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(workers)
+		group.SetLimit(cmp.Or(target.Workers, 4))
 		for _, x := range exchanges {
 			w := sharedWorld
 			if x.Topic == "auth" {
@@ -66,7 +66,7 @@ func Replay(ctx context.Context, target *Target, plan *Plan, s *seed.Seed) ([]*R
 	}
 	touched := errors.Join(r.untouched(ctx, authWorld), r.untouched(ctx, sharedWorld))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(workers)
+	group.SetLimit(cmp.Or(target.Workers, 4))
 	for i, sc := range plan.Scenarios {
 		group.Go(func() error { return r.scenario(ctx, fmt.Sprintf("scenario-%d", i+1), sc) })
 	}
