@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"joboutputs/shared/config"
 	"joboutputs/shared/outputs"
 )
 
@@ -31,6 +32,7 @@ func administrator() aws.Config {
 		Region:       region,
 		BaseEndpoint: aws.String(emulator.endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+		HTTPClient:   config.HTTP1(),
 	}
 }
 

@@ -4,13 +4,16 @@
 package config
 
 import (
+	"crypto/tls"
 	"fmt"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
@@ -46,8 +49,20 @@ func AWS() aws.Config {
 	}
 	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
 		cfg.BaseEndpoint = &endpoint
+		cfg.HTTPClient = HTTP1()
 	}
 	return cfg
+}
+
+// HTTP1 is a client for emulators: they offer HTTP/2, which AWS's own endpoints of
+// DynamoDB and S3 do not, and drop connections of it in the middle of requests
+// (infra/e2e/EMULATOR.md).
+func HTTP1() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.ForceAttemptHTTP2 = false
+		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+		t.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	})
 }
 
 // StorageSection is where outputs are kept.

@@ -3,6 +3,9 @@ package config_test
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"slices"
@@ -155,5 +158,28 @@ func TestExit(t *testing.T) {
 				t.Errorf("said %q, want one line that begins %q", line, "configuration: "+tc.want)
 			}
 		})
+	}
+}
+
+// TestHTTP1 asks a server that would rather speak HTTP/2.
+func TestHTTP1(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	client := config.HTTP1().WithTransportOptions(func(tr *http.Transport) {
+		tr.TLSClientConfig.RootCAs = server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	})
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if proto, err := io.ReadAll(answer.Body); err != nil || string(proto) != "HTTP/1.1" {
+		t.Errorf("asked by %s (%v), want HTTP/1.1", proto, err)
 	}
 }
