@@ -99,9 +99,15 @@ func TestEvents(t *testing.T) {
 		auth.JobsGetOutput:     {206, "weights"},
 		auth.JobsGetOutputInfo: {200, fmt.Sprintf(model, "null")},
 		auth.JobsDeleteOutput:  {200, fmt.Sprintf(model, now)},
-		auth.AuthObtain:        {200, `{"refresh":"refresh of alice","access":"access of alice"}`},
-		auth.AuthRefresh:       {200, `{"access":"access"}`},
-		auth.AuthVerify:        {200, `{}`},
+		auth.UploadsBegin: {409, problem(409, "duplicate_output", "00000000-0000-4000-8000-000000000201",
+			"Bad name 'train log': Job already has an output by this name/type (train log/txt)",
+			`"deletion_time":`+may4+`,"pk":6,"sha256":"51604db2883998a0b0a9ee6db811799f3bf7fd9434b7f6c2dddb8a1f6b43a331"`)},
+		auth.UploadsStatus:   {404, problem(404, "upload_not_found", "00000000-0000-4000-8000-000000000202", "The job has no upload of this id.", "")},
+		auth.UploadsComplete: {404, problem(404, "upload_not_found", "00000000-0000-4000-8000-000000000203", "The job has no upload of this id.", "")},
+		auth.UploadsAbort:    {404, problem(404, "upload_not_found", "00000000-0000-4000-8000-000000000204", "The job has no upload of this id.", "")},
+		auth.AuthObtain:      {200, `{"refresh":"refresh of alice","access":"access of alice"}`},
+		auth.AuthRefresh:     {200, `{"access":"access"}`},
+		auth.AuthVerify:      {200, `{}`},
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -142,7 +148,7 @@ func TestEvents(t *testing.T) {
 					t.Errorf("answered %s, which names %+v (%v), want user 2 of demo allowed", text, p, err)
 				}
 			case f.Schedule != nil:
-				if got, want := string(invoke(t, f.Schedule(parts), event)), `{"intents":0,"tombstones":0,"skipped":0}`; got != want {
+				if got, want := string(invoke(t, f.Schedule(parts), event)), `{"intents":0,"tombstones":0,"uploads":0,"skipped":0}`; got != want {
 					t.Errorf("answered %s, want %s", got, want)
 				}
 			default:
@@ -163,6 +169,16 @@ func TestEvents(t *testing.T) {
 			}
 		})
 	}
+}
+
+// problem is the document of an event that names an upload: what is answered to those that
+// go well holds an id drawn at random, or a link.
+func problem(status int, code, requestID, detail, more string) string {
+	if more != "" {
+		more = "," + more
+	}
+	return fmt.Sprintf(`{"type":"urn:joboutputs:problem:%s","title":%q,"status":%d,"detail":%q,"code":%q,"request_id":%q%s}`,
+		code, http.StatusText(status), status, detail, code, requestID, more)
 }
 
 // invoke is what Lambda's runtime does with an event.

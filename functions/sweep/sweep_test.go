@@ -24,13 +24,13 @@ func (f *fake) Sweep(_ context.Context, grace time.Duration) (outputs.Swept, err
 }
 
 func TestSweep(t *testing.T) {
-	f := &fake{swept: outputs.Swept{Intents: 1, Tombstones: 2, Skipped: 3}}
+	f := &fake{swept: outputs.Swept{Intents: 1, Tombstones: 2, Uploads: 4, Skipped: 3}}
 	got, err := sweep.New(f, 90*time.Minute)(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, err := json.Marshal(got)
-	if want := `{"intents":1,"tombstones":2,"skipped":3}`; err != nil || string(text) != want {
+	if want := `{"intents":1,"tombstones":2,"uploads":4,"skipped":3}`; err != nil || string(text) != want {
 		t.Errorf("answers %s (%v), want %s", text, err, want)
 	}
 	if len(f.asked) != 1 || f.asked[0] != 90*time.Minute {

@@ -48,6 +48,11 @@ const (
 	JobsGetOutputInfo Action = "jobs-getoutputinfo"
 	JobsDeleteOutput  Action = "jobs-deleteoutput"
 
+	UploadsBegin    Action = "uploads-begin"
+	UploadsStatus   Action = "uploads-status"
+	UploadsComplete Action = "uploads-complete"
+	UploadsAbort    Action = "uploads-abort"
+
 	AuthObtain    Action = "auth-obtain"
 	AuthRefresh   Action = "auth-refresh"
 	AuthVerify    Action = "auth-verify"
@@ -92,6 +97,11 @@ var access = map[Action]Access{
 	JobsGetOutput:     Authenticated,
 	JobsGetOutputInfo: Authenticated,
 	JobsDeleteOutput:  Admin,
+
+	UploadsBegin:    OwnerOrAdmin,
+	UploadsStatus:   OwnerOrAdmin,
+	UploadsComplete: OwnerOrAdmin,
+	UploadsAbort:    OwnerOrAdmin,
 
 	AuthObtain:  Anyone,
 	AuthRefresh: Anyone,

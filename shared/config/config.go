@@ -24,6 +24,8 @@ const (
 	S3PathStyle = "JOBOUTPUTS_S3_PATH_STYLE"
 	StreamingOn = "JOBOUTPUTS_STREAMING"
 	Grace       = "JOBOUTPUTS_SWEEP_GRACE"
+	MaxUpload   = "JOBOUTPUTS_UPLOAD_MAX_SIZE"
+	UploadLife  = "JOBOUTPUTS_UPLOAD_LIFE"
 
 	TokenIssuer   = "JOBOUTPUTS_TOKEN_ISSUER"
 	TokenAudience = "JOBOUTPUTS_TOKEN_AUDIENCE"
@@ -49,8 +51,10 @@ func AWS() aws.Config {
 type StorageSection struct {
 	AWS                aws.Config
 	Table, Bucket      string
-	Shards, ReadShards int  // of the timeline; 0 = the store's default
-	PathStyle          bool // buckets in the path: emulators have no host names for them
+	Shards, ReadShards int           // of the timeline; 0 = the store's default
+	PathStyle          bool          // buckets in the path: emulators have no host names for them
+	MaxUpload          int64         // bytes of a staged upload; 0 = the store's default
+	UploadLife         time.Duration // of a staged upload; 0 = the store's default
 }
 
 // Storage reads the section.
@@ -62,6 +66,8 @@ func Storage() StorageSection {
 		Shards:     optional(Shards, 0, count),
 		ReadShards: optional(ReadShards, 0, count),
 		PathStyle:  optional(S3PathStyle, false, strconv.ParseBool),
+		MaxUpload:  int64(optional(MaxUpload, 0, count)),
+		UploadLife: optional(UploadLife, 0, age),
 	}
 }
 

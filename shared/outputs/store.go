@@ -1,6 +1,7 @@
 package outputs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -32,6 +33,11 @@ type Config struct {
 	// that Shards may change without a migration. 0 = DefaultShards.
 	Shards, ReadShards int
 
+	// MaxUpload is the largest content of a staged upload, in bytes, and UploadLife how
+	// long one may take. 0 = DefaultMaxUpload, DefaultUploadLife.
+	MaxUpload  int64
+	UploadLife time.Duration
+
 	Now func() time.Time // nil = time.Now
 }
 
@@ -49,6 +55,8 @@ type Store struct {
 	bucket     string
 	shards     int
 	readShards int
+	maxUpload  int64
+	uploadLife time.Duration
 	now        func() time.Time
 }
 
@@ -61,6 +69,8 @@ func Open(section config.StorageSection) *Store {
 		Bucket:     section.Bucket,
 		Shards:     section.Shards,
 		ReadShards: section.ReadShards,
+		MaxUpload:  section.MaxUpload,
+		UploadLife: section.UploadLife,
 	})
 }
 
@@ -72,6 +82,8 @@ func New(cfg Config) *Store {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	cfg.MaxUpload = cmp.Or(cfg.MaxUpload, DefaultMaxUpload)
+	cfg.UploadLife = cmp.Or(cfg.UploadLife, DefaultUploadLife)
 	dynamoDB := dynamodb.New(cfg.DynamoDB.Options(), func(o *dynamodb.Options) { o.Retryer = retryer() })
 	objects := s3.New(cfg.S3.Options(), func(o *s3.Options) {
 		o.Retryer = retryer()
@@ -86,6 +98,8 @@ func New(cfg Config) *Store {
 		bucket:     cfg.Bucket,
 		shards:     cfg.Shards,
 		readShards: max(cfg.Shards, cfg.ReadShards),
+		maxUpload:  cfg.MaxUpload,
+		uploadLife: cfg.UploadLife,
 		now:        func() time.Time { return cfg.Now().UTC().Truncate(time.Microsecond) },
 	}
 }
