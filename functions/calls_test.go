@@ -171,7 +171,7 @@ func TestCalls(t *testing.T) {
 		{auth.JobsStart, "in the directory's tenant", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: newcomer}, 200,
 			[]string{"GetItem", "Query", "TransactWriteItems"}},
 		{auth.UploadsBegin, "user named by the directory, for the first time",
-			apitest.Call{Method: "POST", Resource: uploads, Params: pk, JSON: `{"name":"n","size":5}`, As: another}, 201,
+			apitest.Call{Method: "POST", Resource: uploads, Params: pk, JSON: `{"name":"n","type":"t","size":5}`, As: another}, 201,
 			[]string{"BatchGetItem", "PutItem", "PutItem", "TransactWriteItems", "UpdateItem"}},
 		{auth.JobsAcquire, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
 		{auth.JobsRelease, "", apitest.Call{Method: "DELETE", Resource: "/v1/jobs/{pk}/release", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
@@ -200,7 +200,7 @@ func TestCalls(t *testing.T) {
 			JSON: `{"name":"large","type":"t","size":5242881,"part_size":5242880}`}, 201,
 			[]string{"BatchGetItem", "CreateMultipartUpload", "PutItem", "PutItem"}},
 		{auth.UploadsBegin, "of one part", apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
-			JSON: `{"name":"small","size":5,"sha256":"` + hello + `"}`}, 201, []string{"BatchGetItem", "PutItem", "PutItem"}},
+			JSON: `{"name":"small","type":"t","size":5,"sha256":"` + hello + `"}`}, 201, []string{"BatchGetItem", "PutItem", "PutItem"}},
 		{auth.UploadsStatus, "", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: large, As: admin}, 200, []string{"BatchGetItem", "ListParts"}},
 		{auth.UploadsStatus, "of one part", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: small, As: admin}, 200, []string{"BatchGetItem", "HeadObject"}},
 		{auth.UploadsStatus, "for links", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: large, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
@@ -244,7 +244,7 @@ func TestCalls(t *testing.T) {
 		case tc.action == auth.UploadsBegin && tc.how == "":
 			large["id"] = uploadOf(t, answer)
 			unwanted["id"] = uploadOf(t, apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
-				JSON: `{"name":"unwanted","size":5242881,"part_size":5242880}`}.Do(t, rows[auth.UploadsBegin].HTTP(functions.Parts{Store: store})))
+				JSON: `{"name":"unwanted","type":"t","size":5242881,"part_size":5242880}`}.Do(t, rows[auth.UploadsBegin].HTTP(functions.Parts{Store: store})))
 		case tc.action == auth.UploadsBegin && tc.how == "of one part":
 			small["id"] = uploadOf(t, answer)
 		case tc.action == auth.UploadsStatus && tc.how == "of one part":

@@ -95,20 +95,24 @@ type UploadPart struct {
 
 // MarshalJSONTo writes the upload as the API answers it.
 func (u *Upload) MarshalJSONTo(enc *jsontext.Encoder) error {
+	var arrived *[]ArrivedPart // json writes a nil slice as []
+	if u.Arrived != nil {
+		arrived = &u.Arrived
+	}
 	return json.MarshalEncode(enc, &struct {
-		ID        string        `json:"id"`
-		Job       int64         `json:"job"`
-		Name      string        `json:"name"`
-		Type      string        `json:"type"`
-		Size      int64         `json:"size"`
-		PartSize  int64         `json:"part_size"`
-		PartCount int           `json:"part_count"`
-		State     string        `json:"state"`
-		Expires   string        `json:"expires_at"`
-		Arrived   []ArrivedPart `json:"arrived"`
-		Parts     []UploadPart  `json:"parts"`
-		Output    *Output       `json:"output"`
-	}{u.ID, u.Job, u.Name, u.Type, u.Size, u.PartSize, u.PartCount, u.State, FormatTime(u.Expires), u.Arrived, u.Parts, u.Output})
+		ID        string         `json:"id"`
+		Job       int64          `json:"job"`
+		Name      string         `json:"name"`
+		Type      string         `json:"type"`
+		Size      int64          `json:"size"`
+		PartSize  int64          `json:"part_size"`
+		PartCount int            `json:"part_count"`
+		State     string         `json:"state"`
+		Expires   string         `json:"expires_at"`
+		Arrived   *[]ArrivedPart `json:"arrived"`
+		Parts     []UploadPart   `json:"parts"`
+		Output    *Output        `json:"output"`
+	}{u.ID, u.Job, u.Name, u.Type, u.Size, u.PartSize, u.PartCount, u.State, FormatTime(u.Expires), arrived, u.Parts, u.Output})
 }
 
 // BeginUpload starts a staged upload. It refuses what Add would refuse; the name is not

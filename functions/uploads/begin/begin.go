@@ -65,6 +65,8 @@ func parse(body []byte) (outputs.NewUpload, error) {
 	}
 	upload := outputs.NewUpload{Name: in.Name, Type: in.Type, ContentType: in.ContentType}
 	switch {
+	case in.Type == "": // in a path it can't be, so nothing could name the output
+		return upload, fault.New(fault.InvalidName, "The output's type is empty.")
 	case in.Size == nil:
 		return upload, fault.New(fault.InvalidRequest, "size: is required")
 	case *in.Size < 0:

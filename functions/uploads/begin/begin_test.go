@@ -74,15 +74,16 @@ func TestBegin(t *testing.T) {
 		{Name: "an admin", Call: post.By(apitest.Admin), Want: begun, Asked: asked},
 		{Name: "a node that does not own it", Call: post.By(apitest.For(apitest.Alice, 1)), Want: forbidden, Asked: asked},
 		{Name: "a user who sends no node", Call: post.By(apitest.Alice), Want: forbidden},
-		{Name: "no body", Call: body(""), Want: "400 invalid_request: size: is required"},
+		{Name: "no body", Call: body(""), Want: "400 invalid_name: The output's type is empty."},
+		{Name: "no type", Call: body(`{"name":"log","size":5}`), Want: "400 invalid_name: The output's type is empty."},
 		{Name: "no size", Call: body(`{"name":"log","type":"txt"}`), Want: "400 invalid_request: size: is required"},
-		{Name: "a size below 0", Call: body(`{"name":"log","size":-1}`), Want: "400 invalid_request: size: must not be negative"},
-		{Name: "half a byte", Call: body(`{"name":"log","size":0.5}`), Want: takes},
-		{Name: "an unknown member", Call: body(`{"name":"log","size":5,"path":"x"}`), Want: takes},
-		{Name: "parts of 0", Call: body(`{"name":"log","size":5,"part_size":0}`), Want: "400 invalid_request: part_size: must be from 5242880 to 5368709120"},
-		{Name: "half a checksum", Call: body(`{"name":"log","size":5,"sha256":"abcd"}`), Want: "400 invalid_request: sha256: must be a SHA-256 in hex"},
-		{Name: "no checksum", Call: body(`{"name":"log","size":5,"sha256":"` + strings.Repeat("g", 64) + `"}`), Want: "400 invalid_request: sha256: must be a SHA-256 in hex"},
-		{Name: "a long media type", Call: body(`{"name":"log","size":5,"content_type":"` + strings.Repeat("a", 256) + `"}`), Want: "400 invalid_request: content_type: must not be longer than 255 bytes"},
+		{Name: "a size below 0", Call: body(`{"name":"log","type":"txt","size":-1}`), Want: "400 invalid_request: size: must not be negative"},
+		{Name: "half a byte", Call: body(`{"name":"log","type":"txt","size":0.5}`), Want: takes},
+		{Name: "an unknown member", Call: body(`{"name":"log","type":"txt","size":5,"path":"x"}`), Want: takes},
+		{Name: "parts of 0", Call: body(`{"name":"log","type":"txt","size":5,"part_size":0}`), Want: "400 invalid_request: part_size: must be from 5242880 to 5368709120"},
+		{Name: "half a checksum", Call: body(`{"name":"log","type":"txt","size":5,"sha256":"abcd"}`), Want: "400 invalid_request: sha256: must be a SHA-256 in hex"},
+		{Name: "no checksum", Call: body(`{"name":"log","type":"txt","size":5,"sha256":"` + strings.Repeat("g", 64) + `"}`), Want: "400 invalid_request: sha256: must be a SHA-256 in hex"},
+		{Name: "a long media type", Call: body(`{"name":"log","type":"txt","size":5,"content_type":"` + strings.Repeat("a", 256) + `"}`), Want: "400 invalid_request: content_type: must not be longer than 255 bytes"},
 		refused(fault.InvalidName, "The output's name is empty.", "400 invalid_name"),
 		refused(fault.PayloadTooLarge, "The content is 9 bytes; at most 8 can be uploaded.", "413 payload_too_large"),
 		refused(fault.JobFinished, "Attempted to perform the following action on a finished job: add_output", "409 job_finished"),
@@ -97,12 +98,12 @@ func TestBegin(t *testing.T) {
 // TestAll: everything that is said reaches the store; null is absent.
 func TestAll(t *testing.T) {
 	call := post
-	call.JSON = `{"name":"日本 🎉","type":null,"size":0,"sha256":"2CF24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","content_type":"image/png","part_size":5242880}`
+	call.JSON = `{"name":"日本 🎉","type":"é","content_type":null,"size":0,"sha256":"2CF24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","content_type":"image/png","part_size":5242880}`
 	f := &fake{}
 	call.Do(t, begin.New(f))
 	f.begun.Admit = nil
 	want := outputs.NewUpload{
-		Job: 5, Name: "日本 🎉", ContentType: "image/png", PartSize: 5 << 20, SHA256: "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=",
+		Job: 5, Name: "日本 🎉", Type: "é", ContentType: "image/png", PartSize: 5 << 20, SHA256: "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=",
 		Creator: outputs.User{PK: 2, Issuer: "https://issuer.test", Subject: "alice", Username: "alice"},
 	}
 	if diff := cmp.Diff(want, f.begun); diff != "" {
