@@ -8,6 +8,7 @@ import (
 	"joboutputs/functions/auth/obtain"
 	"joboutputs/functions/auth/refresh"
 	"joboutputs/functions/auth/verify"
+	"joboutputs/functions/docs/limits"
 	"joboutputs/functions/docs/openapi"
 	"joboutputs/functions/joboutputs/destroy"
 	"joboutputs/functions/joboutputs/download"
@@ -196,6 +197,11 @@ func Catalogue() []Function {
 			Name: auth.DocsOpenAPI, Routes: append(routes("/v1/openapi.json", get, head), routes("/v1/docs", get, head)...),
 			Memory: small, Timeout: quick,
 			HTTP: func(Parts) http.Handler { return openapi.New() },
+		},
+		{
+			Name: auth.DocsLimits, Routes: routes("/v1/limits", get, head),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return limits.New(p.Store) },
 		},
 		{
 			Name:   auth.AuthAuthorize,

@@ -59,6 +59,7 @@ const (
 	AuthAuthorize Action = "auth-authorize" // the authorizer: no route
 
 	DocsOpenAPI Action = "docs-openapi"
+	DocsLimits  Action = "docs-limits"
 
 	Sweep Action = "sweep" // on a schedule: no route
 )
@@ -107,6 +108,7 @@ var access = map[Action]Access{
 	AuthRefresh: Anyone,
 	AuthVerify:  Anyone,
 	DocsOpenAPI: Anyone,
+	DocsLimits:  Anyone,
 }
 
 // AccessOf returns the table's row for an action, and whether there is one.

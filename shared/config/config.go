@@ -51,10 +51,9 @@ func AWS() aws.Config {
 type StorageSection struct {
 	AWS                aws.Config
 	Table, Bucket      string
-	Shards, ReadShards int           // of the timeline; 0 = the store's default
-	PathStyle          bool          // buckets in the path: emulators have no host names for them
-	MaxUpload          int64         // bytes of a staged upload; 0 = the store's default
-	UploadLife         time.Duration // of a staged upload; 0 = the store's default
+	Shards, ReadShards int  // of the timeline; 0 = the store's default
+	PathStyle          bool // buckets in the path: emulators have no host names for them
+	Uploads            UploadsSection
 }
 
 // Storage reads the section.
@@ -66,9 +65,19 @@ func Storage() StorageSection {
 		Shards:     optional(Shards, 0, count),
 		ReadShards: optional(ReadShards, 0, count),
 		PathStyle:  optional(S3PathStyle, false, strconv.ParseBool),
-		MaxUpload:  int64(optional(MaxUpload, 0, count)),
-		UploadLife: optional(UploadLife, 0, age),
+		Uploads:    Uploads(),
 	}
+}
+
+// UploadsSection is how large staged uploads may be, and how long they may take.
+type UploadsSection struct {
+	MaxSize int64         // bytes; 0 = the store's default
+	Life    time.Duration // 0 = the store's default
+}
+
+// Uploads reads the section.
+func Uploads() UploadsSection {
+	return UploadsSection{MaxSize: int64(optional(MaxUpload, 0, count)), Life: optional(UploadLife, 0, age)}
 }
 
 // Streaming reports whether streamed functions really stream: the default. Where the

@@ -1,7 +1,6 @@
 package outputs
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -33,10 +32,7 @@ type Config struct {
 	// that Shards may change without a migration. 0 = DefaultShards.
 	Shards, ReadShards int
 
-	// MaxUpload is the largest content of a staged upload, in bytes, and UploadLife how
-	// long one may take. 0 = DefaultMaxUpload, DefaultUploadLife.
-	MaxUpload  int64
-	UploadLife time.Duration
+	Uploads UploadLimits // zero = the defaults
 
 	Now func() time.Time // nil = time.Now
 }
@@ -55,8 +51,7 @@ type Store struct {
 	bucket     string
 	shards     int
 	readShards int
-	maxUpload  int64
-	uploadLife time.Duration
+	uploads    UploadLimits
 	now        func() time.Time
 }
 
@@ -69,8 +64,7 @@ func Open(section config.StorageSection) *Store {
 		Bucket:     section.Bucket,
 		Shards:     section.Shards,
 		ReadShards: section.ReadShards,
-		MaxUpload:  section.MaxUpload,
-		UploadLife: section.UploadLife,
+		Uploads:    UploadLimits(section.Uploads),
 	})
 }
 
@@ -82,8 +76,6 @@ func New(cfg Config) *Store {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	cfg.MaxUpload = cmp.Or(cfg.MaxUpload, DefaultMaxUpload)
-	cfg.UploadLife = cmp.Or(cfg.UploadLife, DefaultUploadLife)
 	dynamoDB := dynamodb.New(cfg.DynamoDB.Options(), func(o *dynamodb.Options) { o.Retryer = retryer() })
 	objects := s3.New(cfg.S3.Options(), func(o *s3.Options) {
 		o.Retryer = retryer()
@@ -98,8 +90,7 @@ func New(cfg Config) *Store {
 		bucket:     cfg.Bucket,
 		shards:     cfg.Shards,
 		readShards: max(cfg.Shards, cfg.ReadShards),
-		maxUpload:  cfg.MaxUpload,
-		uploadLife: cfg.UploadLife,
+		uploads:    cfg.Uploads.Limits(),
 		now:        func() time.Time { return cfg.Now().UTC().Truncate(time.Microsecond) },
 	}
 }

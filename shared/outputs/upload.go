@@ -1,6 +1,7 @@
 package outputs
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -36,6 +37,20 @@ const (
 	usualParts    = 1_000   // parts that content is cut into at most, if nobody chose
 	uploadKept    = 7 * 24 * time.Hour
 )
+
+// UploadLimits is what of staged uploads is a matter of configuration.
+type UploadLimits struct {
+	MaxSize int64         // bytes of the content; 0 = DefaultMaxUpload
+	Life    time.Duration // from the beginning to the completion; 0 = DefaultUploadLife
+}
+
+// Limits is the limits with the defaults filled in.
+func (l UploadLimits) Limits() UploadLimits {
+	return UploadLimits{MaxSize: cmp.Or(l.MaxSize, DefaultMaxUpload), Life: cmp.Or(l.Life, DefaultUploadLife)}
+}
+
+// Limits is which staged uploads the store takes.
+func (s *Store) Limits() UploadLimits { return s.uploads }
 
 // The states of a staged upload. One that expired is aborted.
 const (
@@ -128,8 +143,8 @@ func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Up
 	if err := checkName(n.Name, n.Type); err != nil {
 		return Upload{}, err
 	}
-	if n.Size > s.maxUpload {
-		return Upload{}, fault.New(fault.PayloadTooLarge, "The content is %d bytes; at most %d can be uploaded.", n.Size, s.maxUpload)
+	if n.Size > s.uploads.MaxSize {
+		return Upload{}, fault.New(fault.PayloadTooLarge, "The content is %d bytes; at most %d can be uploaded.", n.Size, s.uploads.MaxSize)
 	}
 	partSize, single, err := partSize(n.Size, n.PartSize)
 	if err != nil {
@@ -140,7 +155,7 @@ func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Up
 		return Upload{}, err
 	}
 
-	expires := s.now().Add(s.uploadLife)
+	expires := s.now().Add(s.uploads.Life)
 	row := uploadRow{
 		ID: s.newID(), Job: n.Job, Name: n.Name, Type: n.Type, ContentType: n.ContentType,
 		Size: n.Size, PartSize: partSize, Claimed: n.SHA256,

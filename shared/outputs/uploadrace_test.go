@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
 	"joboutputs/shared/fault"
@@ -22,7 +24,7 @@ import (
 func TestUploadRefused(t *testing.T) {
 	t.Parallel()
 	_, a, c := newStore(t)
-	s := outputs.New(outputs.Config{DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket, Now: c.Now, MaxUpload: 1 << 40})
+	s := outputs.New(outputs.Config{DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket, Now: c.Now, Uploads: outputs.UploadLimits{MaxSize: 1 << 40}})
 	startedJob(t, s, 1)
 	if _, err := s.CreateJob(t.Context(), tenant, outputs.NewJob{PK: 2, Creator: alice}); err != nil {
 		t.Fatal(err)
@@ -287,6 +289,34 @@ func TestCrashedBegin(t *testing.T) {
 	c.advance(outputs.DefaultUploadLife + outputs.Grace)
 	swept(t, s, outputs.Grace, outputs.Swept{Uploads: 1})
 	held(t, a, 0, 0)
+}
+
+// TestCompleteWhileAnother: S3 has put nothing together yet, and answers as if it had; who
+// asks meanwhile waits, and is not told anything false.
+func TestCompleteWhileAnother(t *testing.T) {
+	t.Parallel()
+	s, a, c := newStore(t)
+	startedJob(t, s, 1)
+	whole := stuff(partBytes+1, 1)
+	n := newUpload("n", len(whole))
+	n.PartSize = partBytes
+	u := mustBegin(t, s, n)
+	send(t, s, u, whole)
+	heads := 0
+	waiting := disturbed(a, c, "HeadObject", func(ctx context.Context) error {
+		if heads++; heads == 1 { // it is put together; now it is gone, as it is before S3 is done
+			_, err := a.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &a.Bucket, Key: aws.String("t/" + tenant + "/" + u.ID)})
+			return err
+		}
+		return nil
+	})
+	_, err := waiting.CompleteUpload(t.Context(), tenant, 1, u.ID, completion())
+	wantFault(t, err, fault.Unavailable)
+	if heads < 40 {
+		t.Errorf("looked %d times", heads)
+	}
+	_, err = s.OutputByName(t.Context(), tenant, 1, "n", "t")
+	wantFault(t, err, fault.OutputNotFound)
 }
 
 // rounds is how often each race is run.
