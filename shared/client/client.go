@@ -52,6 +52,8 @@ type Config struct {
 	// broken connections; 0 = 6, below 0 = never. Waits grow from 0.2 s to 10 s, half of it
 	// chance, and are as long as Retry-After says; beyond a minute the call fails instead.
 	Retries int
+	// Waiting is told why and how long a call waits before it is made again; nil = nobody.
+	Waiting func(cause error, d time.Duration)
 	// Stall is how long a transfer may rest before its connection is taken for broken;
 	// 0 = 1 minute.
 	Stall time.Duration
@@ -165,6 +167,9 @@ func (c *Client) pause(ctx context.Context, attempt int, cause error) error {
 	wait = wait/2 + rand.N(wait/2+1)
 	if after > 0 {
 		wait = after + rand.N(firstWait) // not before, and not all at once
+	}
+	if c.cfg.Waiting != nil {
+		c.cfg.Waiting(cause, wait)
 	}
 	return c.cfg.Clock.Sleep(ctx, wait)
 }
