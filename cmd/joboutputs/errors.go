@@ -125,6 +125,12 @@ func classifyProblem(p *client.Problem) (code int, text, hint string) {
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		code, hint = codeUnavailable, "try again in a while"
 	}
+	if p.Code == "not_found" {
+		text = "Not found: there is no such job or output (" + printable(p.Call) + ")"
+		if strings.HasSuffix(p.Call, "/uploads") {
+			hint = "if the job is there, the service is too old for contents above 4.4 MB"
+		}
+	}
 	if p.Code == "duplicate_output" {
 		hint = fmt.Sprintf("output %d has other content under this name; give another --name, or joboutputs purge %d first", p.PK, p.PK)
 		if p.DeletionTime != nil {

@@ -20,7 +20,7 @@ func (a *app) getCommand() *cobra.Command {
 	var parallel int
 	c := a.onEach("get", "Get the content of outputs into files",
 		`Gets outputs, deleted or not, into files named NAME.TYPE in the current directory, or where
--o says: a directory, a file, or - for standard output.
+-o says: a directory (with / at its end, it is made), a file, or - for standard output.
 
 What is not yet complete is in FILE.part; FILE itself appears when all of it is there, its
 checksum was compared and it is on the disk. If getting is interrupted, the same command
@@ -37,15 +37,21 @@ alone, one with other content too, unless --force is given.`,
 			if target == "-" {
 				return a.getToOutput(ctx, api, o)
 			}
-			return a.getToFile(ctx, api, o, place(target, o), force, parallel)
+			path := place(target, o)
+			if asDirectory(target) {
+				if err := os.MkdirAll(target, 0o755); err != nil {
+					return err
+				}
+			}
+			return a.getToFile(ctx, api, o, path, force, parallel)
 		})
 	several := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if parallel < 1 {
 			return usage("--parallel can't be below 1")
 		}
-		if len(args) > 1 && target != "" && !isDirectory(target) {
-			return usage("-o %s is one file, and these are %d outputs; give a directory that is there", target, len(args))
+		if len(args) > 1 && target != "" && !isDirectory(target) && !asDirectory(target) {
+			return usage("-o %s is one file, and these are %d outputs; give a directory, with / at its end if it is to be made", target, len(args))
 		}
 		return several(c, args)
 	}
@@ -60,12 +66,15 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
+// asDirectory is a path that can only be meant as a directory; it is made if need be.
+func asDirectory(path string) bool { return strings.HasSuffix(path, string(filepath.Separator)) }
+
 // place is the file that an output goes to.
 func place(target string, o client.Output) string {
 	switch {
 	case target == "":
 		return fileName(o.Name, o.Type)
-	case isDirectory(target) || strings.HasSuffix(target, string(filepath.Separator)):
+	case isDirectory(target) || asDirectory(target):
 		return filepath.Join(target, fileName(o.Name, o.Type))
 	}
 	return target

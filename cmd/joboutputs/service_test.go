@@ -51,7 +51,7 @@ func TestService(t *testing.T) {
 	}
 	one := r.write("model.tflite", random(1000, 1))
 	r.fails(codeConflict, "jobs start JOB --node", "add", one, "--job", "42")
-	r.fails(codeNotFound, "Not found.", "add", one, "--job", "43")
+	r.fails(codeNotFound, "Not found: there is no such job or output", "add", one, "--job", "43")
 	r.fails(codeUsage, "which node", "jobs", "start", "42")
 	if out := r.ok("jobs", "start", "42", "--node", "1"); !regexp.MustCompile(`state +running\n`).MatchString(out) {
 		t.Errorf("started:\n%s", out)
@@ -139,6 +139,8 @@ func TestService(t *testing.T) {
 	}
 	r.prints("was there "+got+"  4.3 MB\n", "get", "42/large/bin", "-o", got)
 	r.fails(codeConflict, "--force", "get", "42/model/tflite", "-o", got)
+	r.prints("got "+r.path("new/dir/model.tflite")+"  1.0 kB\n", "get", "42/model/tflite", "-o", r.path("new/dir")+"/")
+	r.fails(codeNotFound, "too old", "add", r.write("huge.bin", random(client.MaxAdd+1, 9)), "--job", "43")
 	r.ok("get", "42/model/tflite", "-o", got, "--force")
 	if !bytes.Equal(r.read(got), r.read(one)) {
 		t.Error("got other bytes by force")
@@ -159,7 +161,7 @@ func TestService(t *testing.T) {
 	r.in = "y\n"
 	r.prints("purged "+pk+"  42/model/tflite\n", "purge", pk)
 	r.tty, r.in = false, ""
-	r.fails(codeNotFound, "Not found.", "purge", "--yes", pk)
+	r.fails(codeNotFound, "Not found: there is no such job or output", "purge", "--yes", pk)
 
 	// The job ends, and with it the watch.
 	r.ok("jobs", "finish", "42", "--node", "1")

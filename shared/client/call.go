@@ -59,6 +59,7 @@ func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
 		again := err != nil && (k.repeat || neverSent(err))
 		if err == nil {
 			p := problemOf(response, c.cfg.Clock.Now())
+			p.Call = k.method + " " + k.path
 			if p.Status == http.StatusUnauthorized && !k.open && !renewed {
 				renewed = true
 				switch renewal := c.renew(ctx, token); {

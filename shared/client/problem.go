@@ -31,6 +31,7 @@ type Problem struct {
 	DeletionTime *Time  `json:"deletion_time"`
 
 	RetryAfter time.Duration `json:"-"` // 0 = not said
+	Call       string        `json:"-"` // what was refused: method and path
 }
 
 func (p *Problem) Error() string {

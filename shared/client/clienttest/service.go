@@ -30,7 +30,7 @@ type Service struct {
 
 	// Fault is asked before each request: 0 = serve it, CutBefore and CutAfter break the
 	// connection before or after it was served, and anything else is the status that is
-	// answered in its place. nil = serve all.
+	// answered in its place. nil = serve all. While requests are under way, use SetFault.
 	Fault func(r *http.Request) int
 	// Body sees the bytes of a content before they are sent; the answer's headers are right
 	// for the whole. nil = they are sent as they are.
@@ -93,6 +93,13 @@ func (s *Service) ExpireLinks() { s.mu.Lock(); defer s.mu.Unlock(); s.epoch++ }
 // Forget loses all uploads that are not complete, as the sweep does.
 func (s *Service) Forget() { s.mu.Lock(); defer s.mu.Unlock(); clear(s.uploads) }
 
+// SetFault sets Fault.
+func (s *Service) SetFault(fault func(*http.Request) int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Fault = fault
+}
+
 // Take answers the requests since the last Take: method and path, without the query.
 func (s *Service) Take() []string {
 	s.mu.Lock()
@@ -151,10 +158,11 @@ func (s *Service) add(u client.Upload, content []byte) client.Output {
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.log = append(s.log, r.Method+" "+r.URL.Path)
+	fault := s.Fault
 	s.mu.Unlock()
 	status := 0
-	if s.Fault != nil {
-		status = s.Fault(r)
+	if fault != nil {
+		status = fault(r)
 	}
 	switch {
 	case status == CutBefore:
