@@ -47,7 +47,7 @@ conformance: build/withaws ## replay the recorded exchanges with UFDL and report
 	@build/withaws -- go test -count=1 -timeout 15m -v ./infra/local/conformance -run .
 
 check: ## formatting, vet, staticcheck and the import rules
-	@unformatted=$$(gofmt -l functions shared infra) || exit 1; \
+	@unformatted=$$(gofmt -l cmd functions shared infra) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not gofmt'ed:"; echo "$$unformatted"; exit 1; fi
 	@go vet ./... && go vet -tags e2e ./infra/e2e
 	@$(STATICCHECK) ./... && $(STATICCHECK) -tags e2e ./infra/e2e
@@ -60,7 +60,7 @@ tools: build/withaws ## fetch DynamoDB Local and VersityGW into .tools
 	@build/withaws -fetch
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
-	@grep -rl --include='*_test.go' '^func Fuzz' functions shared infra | while read -r file; do \
+	@grep -rl --include='*_test.go' '^func Fuzz' cmd functions shared infra | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			echo "$$target in $$(dirname "$$file")"; \
 			go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \

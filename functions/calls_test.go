@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -78,7 +80,8 @@ func (rec *recorder) add(stack *middleware.Stack) error {
 }
 
 // needed is what a role must allow for an operation. A transaction needs the rights of
-// what is in it.
+// what is in it; S3's actions have names of their own.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
 func needed(operation string, input any) []functions.Right {
 	table := func(operation string) functions.Right {
 		return functions.Right{Action: "dynamodb:" + operation, On: functions.Table}
@@ -103,8 +106,16 @@ func needed(operation string, input any) []functions.Right {
 		if in.IndexName != nil {
 			return []functions.Right{{Action: "dynamodb:Query", On: functions.Timeline}}
 		}
-	case *s3.PutObjectInput, *s3.GetObjectInput, *s3.DeleteObjectInput:
+	case *s3.ListMultipartUploadsInput:
+		return []functions.Right{{Action: "s3:ListBucketMultipartUploads", On: functions.Bucket}}
+	case *s3.PutObjectInput, *s3.GetObjectInput, *s3.DeleteObjectInput, *s3.AbortMultipartUploadInput:
 		return []functions.Right{{Action: "s3:" + operation, On: functions.Objects}}
+	case *s3.CreateMultipartUploadInput, *s3.UploadPartInput, *s3.CompleteMultipartUploadInput:
+		return []functions.Right{{Action: "s3:PutObject", On: functions.Objects}}
+	case *s3.HeadObjectInput:
+		return []functions.Right{{Action: "s3:GetObject", On: functions.Objects}}
+	case *s3.ListPartsInput:
+		return []functions.Right{{Action: "s3:ListMultipartUploadParts", On: functions.Objects}}
 	}
 	return []functions.Right{table(operation)}
 }
@@ -137,17 +148,32 @@ func TestCalls(t *testing.T) {
 	admin := auth.Principal{Tenant: "acme", UserPK: 1, Username: "admin", Admin: true, Nodes: []int64{1}}
 	newcomer := admin
 	newcomer.UserPK, newcomer.Issuer, newcomer.Subject, newcomer.Tenant = 0, "https://issuer", "someone", "directory"
+	another := newcomer
+	another.Subject = "another"
 	node := map[string]string{"Node-Id": "1"}
 	pk := map[string]string{"pk": "1"}
 	named := map[string]string{"pk": "1", "name": "model", "type": "txt"}
 	byName := "/v1/jobs/{pk}/outputs/{name}/{type}"
-	output := "/v1/job-outputs/{pk}"
+	output, uploads := "/v1/job-outputs/{pk}", "/v1/jobs/{pk}/uploads"
+
+	// Ids are known only when their uploads have begun: by the cases, or here.
+	large, small, unwanted := map[string]string{"pk": "1"}, map[string]string{"pk": "1"}, map[string]string{"pk": "1"}
+	const (
+		hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+		zeros = "c036cbb7553a909f8b8877d4461924307f27ecb66cff928eeeafd569c3887e29" // of 5 MiB
+		zero  = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d" // of one byte
+	)
 
 	cases := []callCase{
 		{auth.JobsCreate, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/create", As: admin}, 201, []string{"PutItem", "UpdateItem"}},
 		{auth.JobsCreate, "user named by the directory, for the first time",
-			apitest.Call{Method: "POST", Resource: "/v1/jobs/create", As: newcomer}, 201,
+			apitest.Call{Method: "POST", Resource: "/v1/jobs/create", JSON: `{"node":1}`, As: newcomer}, 201,
 			[]string{"GetItem", "PutItem", "TransactWriteItems", "UpdateItem", "UpdateItem"}},
+		{auth.JobsStart, "in the directory's tenant", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: newcomer}, 200,
+			[]string{"GetItem", "Query", "TransactWriteItems"}},
+		{auth.UploadsBegin, "user named by the directory, for the first time",
+			apitest.Call{Method: "POST", Resource: uploads, Params: pk, JSON: `{"name":"n","type":"t","size":5}`, As: another}, 201,
+			[]string{"BatchGetItem", "PutItem", "PutItem", "TransactWriteItems", "UpdateItem"}},
 		{auth.JobsAcquire, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
 		{auth.JobsRelease, "", apitest.Call{Method: "DELETE", Resource: "/v1/jobs/{pk}/release", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
 		{auth.JobsAcquire, "again", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
@@ -171,6 +197,23 @@ func TestCalls(t *testing.T) {
 		{auth.OutputsDestroy, "", apitest.Call{Method: "DELETE", Resource: output, Params: pk, As: admin}, 204, []string{"GetItem", "TransactWriteItems"}},
 		{auth.OutputsHardDelete, "", apitest.Call{Method: "DELETE", Resource: output + "/hard", Params: pk, As: admin}, 200,
 			[]string{"DeleteItem", "DeleteObject", "GetItem", "TransactWriteItems"}},
+		{auth.UploadsBegin, "", apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
+			JSON: `{"name":"large","type":"t","size":5242881,"part_size":5242880}`}, 201,
+			[]string{"BatchGetItem", "CreateMultipartUpload", "PutItem", "PutItem"}},
+		{auth.UploadsBegin, "of one part", apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
+			JSON: `{"name":"small","type":"t","size":5,"sha256":"` + hello + `"}`}, 201, []string{"BatchGetItem", "PutItem", "PutItem"}},
+		{auth.UploadsStatus, "", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: large, As: admin}, 200, []string{"BatchGetItem", "ListParts"}},
+		{auth.UploadsStatus, "of one part", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: small, As: admin}, 200, []string{"BatchGetItem", "HeadObject"}},
+		{auth.UploadsStatus, "for links", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: large, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
+		{auth.UploadsComplete, "", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: large, As: admin}, 200,
+			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "HeadObject", "ListParts", "TransactWriteItems", "UpdateItem"}},
+		{auth.UploadsComplete, "of one part", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: small, As: admin}, 200,
+			[]string{"BatchGetItem", "GetItem", "HeadObject", "TransactWriteItems", "UpdateItem"}},
+		{auth.UploadsComplete, "again", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: small, As: admin}, 200, []string{"BatchGetItem"}},
+		{auth.UploadsAbort, "", apitest.Call{Method: "DELETE", Resource: uploads + "/{id}", Params: unwanted, As: admin}, 204,
+			[]string{"AbortMultipartUpload", "BatchGetItem", "DeleteObject", "TransactWriteItems"}},
+		{auth.UploadsComplete, "of an aborted one", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: unwanted, As: admin}, 409,
+			[]string{"AbortMultipartUpload", "BatchGetItem", "DeleteObject"}},
 		{auth.JobsFinish, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/finish", Params: pk, Header: node, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
 	}
 
@@ -198,8 +241,20 @@ func TestCalls(t *testing.T) {
 			t.Fatalf("%s %s: status %d, want %d: %s", tc.action, tc.how, answer.Status, tc.want, answer.Body)
 		}
 		note(tc.action, tc.how, tc.calls)
+		switch {
+		case tc.action == auth.UploadsBegin && tc.how == "":
+			large["id"] = uploadOf(t, answer)
+			unwanted["id"] = uploadOf(t, apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
+				JSON: `{"name":"unwanted","type":"t","size":5242881,"part_size":5242880}`}.Do(t, rows[auth.UploadsBegin].HTTP(functions.Parts{Store: store})))
+		case tc.action == auth.UploadsBegin && tc.how == "of one part":
+			small["id"] = uploadOf(t, answer)
+		case tc.action == auth.UploadsStatus && tc.how == "of one part":
+			sendParts(t, answer, "hello")
+		case tc.action == auth.UploadsStatus && tc.how == "for links":
+			sendParts(t, answer, strings.Repeat("\x00", 5242881))
+		}
 	}
-	sweepLeftovers(t, rec, store, rows, func(want []string) { note(auth.Sweep, "", want) })
+	sweepLeftovers(t, a, rec, store, rows, func(want []string) { note(auth.Sweep, "", want) })
 
 	for name, f := range rows {
 		if slices.ContainsFunc(f.Rights, func(r functions.Right) bool { return r.On == functions.UserPool }) {
@@ -220,9 +275,40 @@ func TestCalls(t *testing.T) {
 	checkReadme(t, cases)
 }
 
+func uploadOf(t *testing.T, answer *apitest.Answer) string {
+	t.Helper()
+	var upload struct{ ID string }
+	answer.Into(t, &upload)
+	return upload.ID
+}
+
+// sendParts sends content by the links in the answer.
+func sendParts(t *testing.T, answer *apitest.Answer, content string) {
+	t.Helper()
+	var upload struct{ Parts []outputs.UploadPart }
+	answer.Into(t, &upload)
+	for _, p := range upload.Parts {
+		r, err := http.NewRequestWithContext(t.Context(), p.Method, *p.URL, strings.NewReader(content[p.Offset:p.Offset+p.Size]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range p.Headers {
+			r.Header.Set(name, value)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Fatalf("part %d: %s", p.Number, response.Status)
+		}
+	}
+}
+
 // sweepLeftovers makes an add lose its race after its bytes were put, which leaves an
-// intent, and sweeps it.
-func sweepLeftovers(t *testing.T, rec *recorder, store *outputs.Store, rows map[auth.Action]functions.Function, note func([]string)) {
+// intent, abandons an upload, and sweeps both.
+func sweepLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, store *outputs.Store, rows map[auth.Action]functions.Function, note func([]string)) {
 	t.Helper()
 	user := outputs.User{PK: 1}
 	if _, err := store.CreateJob(t.Context(), "acme", outputs.NewJob{PK: 50, Node: 50, Creator: user}); err != nil {
@@ -241,12 +327,26 @@ func sweepLeftovers(t *testing.T, rec *recorder, store *outputs.Store, rows map[
 	if _, err := store.Add(t.Context(), "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
 		t.Fatalf("the loser of a race: %v", err)
 	}
+	yesterday := outputs.New(outputs.Config{DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket,
+		Now: func() time.Time { return time.Now().Add(-outputs.DefaultUploadLife) }})
+	if _, err := yesterday.BeginUpload(t.Context(), "acme", outputs.NewUpload{Job: 50, Name: "abandoned", Size: 1 << 30, Creator: user, Admit: admit}); err != nil {
+		t.Fatal(err)
+	}
 	rec.reset()
-	swept, err := rows[auth.Sweep].Schedule(functions.Parts{Store: store, Log: slog.New(slog.DiscardHandler)})(t.Context())
-	if err != nil || swept.(outputs.Swept).Intents != 1 {
+	answer, err := rows[auth.Sweep].Schedule(functions.Parts{Store: store, Log: slog.New(slog.DiscardHandler)})(t.Context())
+	swept, _ := answer.(outputs.Swept)
+	swept.Oldest = 0
+	if err != nil || swept != (outputs.Swept{Intents: 1, Uploads: 2}) { // one of them was aborted
 		t.Fatalf("sweep: %+v, %v", swept, err)
 	}
-	note(append(append([]string{"DeleteItem", "DeleteObject"}, slices.Repeat([]string{"Query"}, 16)...), "UpdateItem"))
+	var want []string
+	for _, calls := range []struct {
+		operation string
+		times     int
+	}{{"AbortMultipartUpload", 1}, {"DeleteItem", 3}, {"DeleteObject", 3}, {"ListMultipartUploads", 2}, {"Query", 16}, {"UpdateItem", 5}} {
+		want = append(want, slices.Repeat([]string{calls.operation}, calls.times)...)
+	}
+	note(want)
 }
 
 // checkReadme holds README's table of calls, between its two markers, to what was counted.
@@ -261,7 +361,7 @@ func checkReadme(t *testing.T, cases []callCase) {
 		}
 		var db, objects []string
 		for _, call := range tc.calls {
-			if strings.HasSuffix(call, "Object") {
+			if strings.HasSuffix(call, "Object") || strings.Contains(call, "Multipart") || call == "ListParts" {
 				objects = append(objects, call)
 			} else {
 				db = append(db, call)

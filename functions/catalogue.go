@@ -8,6 +8,7 @@ import (
 	"joboutputs/functions/auth/obtain"
 	"joboutputs/functions/auth/refresh"
 	"joboutputs/functions/auth/verify"
+	"joboutputs/functions/docs/limits"
 	"joboutputs/functions/docs/openapi"
 	"joboutputs/functions/joboutputs/destroy"
 	"joboutputs/functions/joboutputs/download"
@@ -26,6 +27,10 @@ import (
 	jobretrieve "joboutputs/functions/jobs/retrieve"
 	"joboutputs/functions/jobs/start"
 	"joboutputs/functions/sweep"
+	"joboutputs/functions/uploads/abort"
+	"joboutputs/functions/uploads/begin"
+	"joboutputs/functions/uploads/complete"
+	"joboutputs/functions/uploads/status"
 	"joboutputs/shared/auth"
 )
 
@@ -39,6 +44,7 @@ func Catalogue() []Function {
 		output  = "/v1/job-outputs/{pk}"
 		job     = "/v1/jobs/{pk}"
 		named   = job + "/outputs/{name}/{type}"
+		uploads = job + "/uploads"
 		small   = 128 // MB
 		medium  = 256
 		quick   = 10 * time.Second
@@ -143,6 +149,34 @@ func Catalogue() []Function {
 			HTTP: func(p Parts) http.Handler { return deleteoutput.New(p.Store) },
 		},
 		{
+			Name: auth.UploadsBegin, Routes: routes(uploads, post),
+			Rights: onTable("BatchGetItem", "PutItem", "UpdateItem").and(onObjects("PutObject")),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return begin.New(p.Store) },
+		},
+		{
+			Name: auth.UploadsStatus, Routes: routes(uploads+"/{id}", get, head),
+			Rights: onTable("BatchGetItem").
+				and(onObjects("GetObject", "ListMultipartUploadParts", "PutObject")). // the last for the links, which carry it
+				and(onBucket("ListBucket")),
+			Memory: medium, Timeout: gateway,
+			HTTP: func(p Parts) http.Handler { return status.New(p.Store) },
+		},
+		{
+			Name: auth.UploadsComplete, Routes: routes(uploads+"/{id}/complete", post),
+			Rights: onTable("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem").
+				and(onObjects("GetObject", "ListMultipartUploadParts", "PutObject", "AbortMultipartUpload", "DeleteObject")).
+				and(onBucket("ListBucket")),
+			Memory: medium, Timeout: gateway,
+			HTTP: func(p Parts) http.Handler { return complete.New(p.Store) },
+		},
+		{
+			Name: auth.UploadsAbort, Routes: routes(uploads+"/{id}", del),
+			Rights: onTable("BatchGetItem", "PutItem", "UpdateItem", "DeleteItem").and(onObjects("AbortMultipartUpload", "DeleteObject")),
+			Memory: small, Timeout: gateway,
+			HTTP: func(p Parts) http.Handler { return abort.New(p.Store) },
+		},
+		{
 			Name: auth.AuthObtain, Routes: routes("/v1/auth/obtain", post),
 			Rights: onUserPool("AdminInitiateAuth"),
 			Memory: small, Timeout: quick,
@@ -165,13 +199,20 @@ func Catalogue() []Function {
 			HTTP: func(Parts) http.Handler { return openapi.New() },
 		},
 		{
+			Name: auth.DocsLimits, Routes: routes("/v1/limits", get, head),
+			Memory: small, Timeout: quick,
+			HTTP: func(p Parts) http.Handler { return limits.New(p.Store) },
+		},
+		{
 			Name:   auth.AuthAuthorize,
 			Memory: small, Timeout: quick,
 			Authorizer: func(p Parts) Authorizer { return authorize.New(p.Verifier) },
 		},
 		{
-			Name:   auth.Sweep,
-			Rights: onTable("Query", "UpdateItem", "DeleteItem").and(onObjects("DeleteObject")),
+			Name: auth.Sweep,
+			Rights: onTable("Query", "UpdateItem", "DeleteItem").
+				and(onObjects("DeleteObject", "AbortMultipartUpload")).
+				and(onBucket("ListBucketMultipartUploads")),
 			Memory: small, Timeout: 15 * time.Minute,
 			Schedule: func(p Parts) Schedule { return sweep.New(p.Store, p.SweepGrace, p.Log) },
 		},

@@ -80,8 +80,11 @@ func TestEvents(t *testing.T) {
 		status int
 		body   string
 	}{
-		auth.OutputsList:       {200, "[" + fmt.Sprintf(model, "null") + "]"},
-		auth.DocsOpenAPI:       {200, api.OpenAPI()},
+		auth.OutputsList: {200, "[" + fmt.Sprintf(model, "null") + "]"},
+		auth.DocsOpenAPI: {200, api.OpenAPI()},
+		auth.DocsLimits: {200, `{"add_max_size":4400000,"upload_max_size":50000000000,"upload_seconds":86400` +
+			`,"part_min_size":5242880,"part_max_size":5368709120,"part_max_count":10000,"single_part_max_size":67108864,"parts_per_request":100,"part_link_seconds":900` +
+			`,"inline_max_size":4194304,"stream_max_size":200000000,"link_seconds":900,"body_max_size":262144,"name_max_characters":200,"type_max_bytes":2048,"page_max_rows":1000}`},
 		auth.OutputsRetrieve:   {200, fmt.Sprintf(model, "null")},
 		auth.OutputsDestroy:    {204, ""},
 		auth.OutputsHardDelete: {200, fmt.Sprintf(trainLog, may4)},
@@ -99,9 +102,15 @@ func TestEvents(t *testing.T) {
 		auth.JobsGetOutput:     {206, "weights"},
 		auth.JobsGetOutputInfo: {200, fmt.Sprintf(model, "null")},
 		auth.JobsDeleteOutput:  {200, fmt.Sprintf(model, now)},
-		auth.AuthObtain:        {200, `{"refresh":"refresh of alice","access":"access of alice"}`},
-		auth.AuthRefresh:       {200, `{"access":"access"}`},
-		auth.AuthVerify:        {200, `{}`},
+		auth.UploadsBegin: {409, problem(409, "duplicate_output", "00000000-0000-4000-8000-000000000201",
+			"Bad name 'train log': Job already has an output by this name/type (train log/txt)",
+			`"deletion_time":`+may4+`,"pk":6,"sha256":"51604db2883998a0b0a9ee6db811799f3bf7fd9434b7f6c2dddb8a1f6b43a331"`)},
+		auth.UploadsStatus:   {404, problem(404, "upload_not_found", "00000000-0000-4000-8000-000000000202", "The job has no upload of this id.", "")},
+		auth.UploadsComplete: {404, problem(404, "upload_not_found", "00000000-0000-4000-8000-000000000203", "The job has no upload of this id.", "")},
+		auth.UploadsAbort:    {404, problem(404, "upload_not_found", "00000000-0000-4000-8000-000000000204", "The job has no upload of this id.", "")},
+		auth.AuthObtain:      {200, `{"refresh":"refresh of alice","access":"access of alice"}`},
+		auth.AuthRefresh:     {200, `{"access":"access"}`},
+		auth.AuthVerify:      {200, `{}`},
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -143,7 +152,7 @@ func TestEvents(t *testing.T) {
 					t.Errorf("answered %s, which names %+v (%v), want user 2 of demo allowed", text, p, err)
 				}
 			case f.Schedule != nil:
-				if got, want := string(invoke(t, f.Schedule(parts), event)), `{"intents":0,"tombstones":0,"skipped":0,"oldest_seconds":0}`; got != want {
+				if got, want := string(invoke(t, f.Schedule(parts), event)), `{"intents":0,"tombstones":0,"uploads":0,"skipped":0,"oldest_seconds":0}`; got != want {
 					t.Errorf("answered %s, want %s", got, want)
 				}
 			default:
@@ -164,6 +173,16 @@ func TestEvents(t *testing.T) {
 			}
 		})
 	}
+}
+
+// problem is the document of an event that names an upload: what is answered to those that
+// go well holds an id drawn at random, or a link.
+func problem(status int, code, requestID, detail, more string) string {
+	if more != "" {
+		more = "," + more
+	}
+	return fmt.Sprintf(`{"type":"urn:joboutputs:problem:%s","title":%q,"status":%d,"detail":%q,"code":%q,"request_id":%q%s}`,
+		code, http.StatusText(status), status, detail, code, requestID, more)
 }
 
 // invoke is what Lambda's runtime does with an event.

@@ -114,12 +114,19 @@ func TestImports(t *testing.T) {
 			func(_ pkg, i string) bool { return within(i, "shared/token") || within(i, "shared/cognito") },
 		},
 		{
-			"the environment is read by config alone",
+			"the environment is read by config alone", // client/files needs os for files, and is for programs of users
 			func(p pkg) bool {
-				return (within(p.ImportPath, "shared") || within(p.ImportPath, "functions")) && !within(p.ImportPath, "shared/config") &&
+				return p.ImportPath != module+"/shared/client/files" && (within(p.ImportPath, "shared") || within(p.ImportPath, "functions")) && !within(p.ImportPath, "shared/config") &&
 					!within(p.ImportPath, "shared/localaws") && !within(p.ImportPath, "shared/api")
 			}, false,
 			func(_ pkg, i string) bool { return i == "os" },
+		},
+		{
+			"the client is light: it brings nothing of ours or of AWS into who imports it",
+			func(p pkg) bool { return within(p.ImportPath, "shared/client") }, true,
+			func(_ pkg, i string) bool {
+				return strings.HasPrefix(i, "github.com/") || within(i, "shared") && !within(i, "shared/client")
+			},
 		},
 		{
 			"the filter language is pure",

@@ -101,7 +101,8 @@ func TestEnvironment(t *testing.T) {
 		"Streaming":  {config.StreamingOn},
 		"Tokens":     {config.TokenIssuer, config.TokenAudience, config.TokenJWKS, config.TokenUses},
 		"UserPool":   {config.UserPoolID, config.UserPoolClient},
-		"SweepGrace": nil, // its default is right
+		"SweepGrace": nil, // its default is right,
+		"Uploads":    nil, // and so are these
 	}
 	eachStack(t, func(t *testing.T, tmpl *template) {
 		s := tmpl.settings

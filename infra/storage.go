@@ -68,10 +68,12 @@ func newBucket(stack awscdk.Stack, s settings) awss3.Bucket {
 		MinimumTLSVersion: jsii.Number(1.2),
 		Versioned:         jsii.Bool(false),
 		RemovalPolicy:     kept(s),
+		// The sweep ends abandoned uploads when they expire, after a day; this is for what a
+		// fault might hide from it, and must never be faster.
 		LifecycleRules: &[]*awss3.LifecycleRule{{
 			Id:                                  jsii.String("abort-incomplete-uploads"),
 			Enabled:                             jsii.Bool(true),
-			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(1)),
+			AbortIncompleteMultipartUploadAfter: awscdk.Duration_Days(jsii.Number(7)),
 		}},
 		// A browser that follows a redirect to a link sends "Origin: null", so no list of
 		// origins could name it. The link itself is the proof.

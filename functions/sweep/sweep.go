@@ -24,7 +24,7 @@ func New(s store, grace time.Duration, log *slog.Logger) func(context.Context) (
 		level := slog.LevelInfo
 		attrs := []slog.Attr{
 			slog.String("action", string(auth.Sweep)),
-			slog.Int("intents", swept.Intents), slog.Int("tombstones", swept.Tombstones), slog.Int("skipped", swept.Skipped),
+			slog.Int("intents", swept.Intents), slog.Int("tombstones", swept.Tombstones), slog.Int("uploads", swept.Uploads), slog.Int("skipped", swept.Skipped),
 			slog.Int64("oldest_seconds", swept.Oldest),
 		}
 		if err != nil {

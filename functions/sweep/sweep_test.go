@@ -27,20 +27,20 @@ func (f *fake) Sweep(_ context.Context, grace time.Duration) (outputs.Swept, err
 }
 
 func TestSweep(t *testing.T) {
-	f := &fake{swept: outputs.Swept{Intents: 1, Tombstones: 2, Skipped: 3, Oldest: 4000}}
+	f := &fake{swept: outputs.Swept{Intents: 1, Tombstones: 2, Uploads: 4, Skipped: 3, Oldest: 4000}}
 	var log bytes.Buffer
 	got, err := sweep.New(f, 90*time.Minute, slog.New(slog.NewJSONHandler(&log, nil)))(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	text, err := json.Marshal(got)
-	if want := `{"intents":1,"tombstones":2,"skipped":3,"oldest_seconds":4000}`; err != nil || string(text) != want {
+	if want := `{"intents":1,"tombstones":2,"uploads":4,"skipped":3,"oldest_seconds":4000}`; err != nil || string(text) != want {
 		t.Errorf("answers %s (%v), want %s", text, err, want)
 	}
 	if len(f.asked) != 1 || f.asked[0] != 90*time.Minute {
 		t.Errorf("swept with grace %v, want once with 1h30m", f.asked)
 	}
-	if want := `"msg":"swept","action":"sweep","intents":1,"tombstones":2,"skipped":3,"oldest_seconds":4000}`; !strings.Contains(log.String(), want) {
+	if want := `"msg":"swept","action":"sweep","intents":1,"tombstones":2,"uploads":4,"skipped":3,"oldest_seconds":4000}`; !strings.Contains(log.String(), want) {
 		t.Errorf("logs %s, want %s", &log, want) // the stack's alarm reads msg and oldest_seconds
 	}
 }

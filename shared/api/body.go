@@ -20,6 +20,10 @@ const (
 	MaxDepth = 16        // nested arrays and objects
 )
 
+// MaxContent is the largest content that a request can carry, in bytes: a Lambda's 6 MB of
+// event, of which base64 takes a quarter and the headers a little.
+const MaxContent = 4_400_000
+
 // Body reads a JSON body: its text, well-formed, or nil if none was sent. It must be
 // declared as JSON (415 otherwise; an empty one needs no type), be at most MaxBody bytes
 // (413) and MaxDepth deep (400). Malformed text is a 400 with line and column. Names may

@@ -48,12 +48,18 @@ const (
 	JobsGetOutputInfo Action = "jobs-getoutputinfo"
 	JobsDeleteOutput  Action = "jobs-deleteoutput"
 
+	UploadsBegin    Action = "uploads-begin"
+	UploadsStatus   Action = "uploads-status"
+	UploadsComplete Action = "uploads-complete"
+	UploadsAbort    Action = "uploads-abort"
+
 	AuthObtain    Action = "auth-obtain"
 	AuthRefresh   Action = "auth-refresh"
 	AuthVerify    Action = "auth-verify"
 	AuthAuthorize Action = "auth-authorize" // the authorizer: no route
 
 	DocsOpenAPI Action = "docs-openapi"
+	DocsLimits  Action = "docs-limits"
 
 	Sweep Action = "sweep" // on a schedule: no route
 )
@@ -93,10 +99,16 @@ var access = map[Action]Access{
 	JobsGetOutputInfo: Authenticated,
 	JobsDeleteOutput:  Admin,
 
+	UploadsBegin:    OwnerOrAdmin,
+	UploadsStatus:   OwnerOrAdmin,
+	UploadsComplete: OwnerOrAdmin,
+	UploadsAbort:    OwnerOrAdmin,
+
 	AuthObtain:  Anyone,
 	AuthRefresh: Anyone,
 	AuthVerify:  Anyone,
 	DocsOpenAPI: Anyone,
+	DocsLimits:  Anyone,
 }
 
 // AccessOf returns the table's row for an action, and whether there is one.

@@ -26,6 +26,8 @@ const (
 	S3PathStyle = "JOBOUTPUTS_S3_PATH_STYLE"
 	StreamingOn = "JOBOUTPUTS_STREAMING"
 	Grace       = "JOBOUTPUTS_SWEEP_GRACE"
+	MaxUpload   = "JOBOUTPUTS_UPLOAD_MAX_SIZE"
+	UploadLife  = "JOBOUTPUTS_UPLOAD_LIFE"
 
 	TokenIssuer   = "JOBOUTPUTS_TOKEN_ISSUER"
 	TokenAudience = "JOBOUTPUTS_TOKEN_AUDIENCE"
@@ -71,6 +73,7 @@ type StorageSection struct {
 	Table, Bucket      string
 	Shards, ReadShards int  // of the timeline; 0 = the store's default
 	PathStyle          bool // buckets in the path: emulators have no host names for them
+	Uploads            UploadsSection
 }
 
 // Storage reads the section.
@@ -82,7 +85,19 @@ func Storage() StorageSection {
 		Shards:     optional(Shards, 0, count),
 		ReadShards: optional(ReadShards, 0, count),
 		PathStyle:  optional(S3PathStyle, false, strconv.ParseBool),
+		Uploads:    Uploads(),
 	}
+}
+
+// UploadsSection is how large staged uploads may be, and how long they may take.
+type UploadsSection struct {
+	MaxSize int64         // bytes; 0 = the store's default
+	Life    time.Duration // 0 = the store's default
+}
+
+// Uploads reads the section.
+func Uploads() UploadsSection {
+	return UploadsSection{MaxSize: int64(optional(MaxUpload, 0, count)), Life: optional(UploadLife, 0, age)}
 }
 
 // Streaming reports whether streamed functions really stream: the default. Where the

@@ -68,6 +68,17 @@ func TestStreaming(t *testing.T) {
 	}
 }
 
+func TestUploads(t *testing.T) {
+	set(t)
+	if got := config.Uploads(); got != (config.UploadsSection{}) {
+		t.Errorf("nothing set: %+v", got)
+	}
+	set(t, "JOBOUTPUTS_UPLOAD_MAX_SIZE=5000000000000", "JOBOUTPUTS_UPLOAD_LIFE=90m")
+	if got, want := config.Uploads(), (config.UploadsSection{MaxSize: 5e12, Life: 90 * time.Minute}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func TestSweepGrace(t *testing.T) {
 	for text, want := range map[string]time.Duration{"": time.Hour, "90m": 90 * time.Minute, "0s": 0} {
 		set(t, "JOBOUTPUTS_SWEEP_GRACE="+text)

@@ -39,6 +39,11 @@ const (
 	ResultTooLarge       Kind = "result_too_large"       // the answer would be over the limit
 	RangeNotSatisfiable  Kind = "range_not_satisfiable"  // no byte of the content is in the range
 	MethodNotAllowed     Kind = "method_not_allowed"     // the route has no such method
+	UploadNotFound       Kind = "upload_not_found"       // the job has no staged upload of this id
+	UploadIncomplete     Kind = "upload_incomplete"      // parts of a staged upload are missing or wrong
+	UploadAborted        Kind = "upload_aborted"         // the staged upload was aborted
+	UploadCompleted      Kind = "upload_completed"       // the staged upload has become an output
+	UploadExpired        Kind = "upload_expired"         // the staged upload was not completed in time
 	IdempotencyMismatch  Kind = "idempotency_mismatch"   // an idempotency key was used for another request
 	Conflict             Kind = "conflict"               // the pk is taken
 	Throttled            Kind = "throttled"              // too many requests

@@ -98,6 +98,8 @@ func checkName(name, typ string) error {
 		return fault.New(fault.InvalidName, "The output's name is longer than %d characters.", MaxName)
 	case len(typ) > MaxType:
 		return fault.New(fault.InvalidName, "The output's type is longer than %d bytes.", MaxType)
+	case strings.Contains(name+typ, "/"):
+		return fault.New(fault.InvalidName, "The output's name or type holds a slash, with which no path could name it.")
 	case strings.ContainsRune(name+typ, 0):
 		return fault.New(fault.InvalidName, "The output's name or type holds a NUL character.")
 	}

@@ -114,7 +114,7 @@ func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output
 
 // pause waits before another attempt: up to 10 ms at first, doubling, with full jitter.
 func pause(ctx context.Context, attempt int) error {
-	limit := min(10*time.Millisecond<<attempt, maxBackoff)
+	limit := min(10*time.Millisecond<<min(attempt, 10), maxBackoff)
 	select {
 	case <-time.After(rand.N(limit)): //nolint:gosec // jitter, not a secret
 		return nil

@@ -20,6 +20,7 @@ import (
 //	counters           T#<t>#C               C                                  last pks; the tenant's way of naming users
 //	user, by subject   T#<t>#U               S#<sha256(iss 0x00 sub)>           pk, username
 //	user, by pk        T#<t>#U               P#<pk>                             the same
+//	staged upload (X)  T#<t>#X#<ulid>        X                                  its state; kept for a while after its end
 //	queue (W)          W#<0..15>             <due>#<tenant>#<ulid>              what a crash could leave
 //
 // The timeline index holds the O rows of a tenant by time, in shards:
@@ -34,6 +35,7 @@ const (
 	namePrefix   = "N#"
 	nodeSort     = "D"
 	countersSort = "C"
+	uploadSort   = "X"
 
 	queuePartitions = 16
 )
@@ -49,6 +51,8 @@ func jobKey(tenant string, job int64) string {
 }
 
 func nameSort(name, typ string) string { return namePrefix + digest(name, typ) }
+
+func uploadKey(tenant, id string) string { return tenantKey(tenant) + "#X#" + id }
 
 func nodeKey(tenant string, node int64) string {
 	return tenantKey(tenant) + "#D#" + strconv.FormatInt(node, 10)

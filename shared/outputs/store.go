@@ -32,6 +32,8 @@ type Config struct {
 	// that Shards may change without a migration. 0 = DefaultShards.
 	Shards, ReadShards int
 
+	Uploads UploadLimits // zero = the defaults
+
 	Now func() time.Time // nil = time.Now
 }
 
@@ -49,6 +51,7 @@ type Store struct {
 	bucket     string
 	shards     int
 	readShards int
+	uploads    UploadLimits
 	now        func() time.Time
 }
 
@@ -61,6 +64,7 @@ func Open(section config.StorageSection) *Store {
 		Bucket:     section.Bucket,
 		Shards:     section.Shards,
 		ReadShards: section.ReadShards,
+		Uploads:    UploadLimits(section.Uploads),
 	})
 }
 
@@ -86,6 +90,7 @@ func New(cfg Config) *Store {
 		bucket:     cfg.Bucket,
 		shards:     cfg.Shards,
 		readShards: max(cfg.Shards, cfg.ReadShards),
+		uploads:    cfg.Uploads.Limits(),
 		now:        func() time.Time { return cfg.Now().UTC().Truncate(time.Microsecond) },
 	}
 }

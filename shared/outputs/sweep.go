@@ -17,6 +17,7 @@ import (
 const (
 	intentKind    = "intent"    // bytes are about to be put; without the intent's withdrawal they belong to nobody
 	tombstoneKind = "tombstone" // the row is gone, the bytes may not be
+	uploadKind    = "upload"    // bytes are being staged; with its completion the row goes
 )
 
 // Grace is how old a queue row must be before the sweep takes it on: longer than any put
@@ -39,6 +40,7 @@ func (s *Store) queued(kind, tenant, object string, now time.Time) queueRow {
 type Swept struct {
 	Intents    int `json:"intents"`    // adds that never became visible
 	Tombstones int `json:"tombstones"` // hard deletes that stopped half-way
+	Uploads    int `json:"uploads"`    // staged uploads that were abandoned, or aborted
 	Skipped    int `json:"skipped"`    // became visible, or was finished, while the sweep looked
 
 	// Oldest is the age in seconds of the oldest row that was due: what is much older than
@@ -64,6 +66,7 @@ func (s *Store) Sweep(ctx context.Context, grace time.Duration) (Swept, error) {
 	for _, c := range counts {
 		total.Intents += c.Intents
 		total.Tombstones += c.Tombstones
+		total.Uploads += c.Uploads
 		total.Skipped += c.Skipped
 		total.Oldest = max(total.Oldest, c.Oldest)
 	}
@@ -105,14 +108,16 @@ func (s *Store) finish(ctx context.Context, row queueRow, counts *Swept) error {
 		counts.Intents++
 	case tombstoneKind:
 		counts.Tombstones++
+	case uploadKind:
+		return s.finishUpload(ctx, row, counts)
 	default:
 		return fmt.Errorf("queue row %s is of the unknown kind %q", row.SortKey, row.Kind)
 	}
 	return s.bury(ctx, row)
 }
 
-// claim marks an intent so that its add can't become visible any more. It reports false
-// if the add was faster.
+// claim marks an intent, or an upload, so that it can't become visible any more. It
+// reports false if its add, or completion, was faster.
 func (s *Store) claim(ctx context.Context, row queueRow) (bool, error) {
 	err := s.table.Update("PK", row.PartitionKey).Range("SK", row.SortKey).
 		Set("claimed", true).

@@ -15,9 +15,8 @@ import (
 	"joboutputs/shared/outputs"
 )
 
-// MaxContent is the largest content of one request, in bytes: a Lambda's 6 MB of event,
-// of which base64 takes a quarter and the headers a little.
-const MaxContent = 4_400_000
+// MaxContent is the largest content of one request, in bytes.
+const MaxContent = api.MaxContent
 
 // maxContentType bounds the media type that is kept, in bytes; a longer one is not.
 const maxContentType = 255

@@ -198,6 +198,13 @@ func TestLimits(t *testing.T) {
 		"inline":       {numberIn(t, text, `4 MiB \(([0-9,]+) bytes\)`), delivery.MaxInline},
 		"streamed":     {numberIn(t, text, `200 MB \(([0-9,]+) bytes\)`), delivery.MaxStreamed},
 		"link minutes": {numberIn(t, text, `Links to content: work for ([0-9]+) minutes`), int(delivery.LinkLife.Minutes())},
+		"upload":       {numberIn(t, text, `50 GB \(([0-9,]+) bytes\)`), outputs.DefaultMaxUpload},
+		"parts":        {numberIn(t, text, `at most ([0-9,]+) parts of 5 MiB to 5 GiB`), outputs.MaxParts},
+		"single part":  {numberIn(t, text, `64 MiB \(([0-9,]+) bytes\)`), outputs.MaxSinglePart},
+		"upload hours": {numberIn(t, text, `expires after ([0-9]+) hours`), int(outputs.DefaultUploadLife.Hours())},
+		"part minutes": {numberIn(t, text, `a part's link works for ([0-9]+) minutes`), int(outputs.PartLinkLife.Minutes())},
+		"least part":   {int(*schemas["NewUpload"].Value.Properties["part_size"].Value.Min), outputs.MinPartSize},
+		"largest part": {int(*schemas["NewUpload"].Value.Properties["part_size"].Value.Max), outputs.MaxPartSize},
 		"page":         {numberIn(t, text, `Page of a list: ([0-9,]+) outputs`), filter.MaxLimit},
 	} {
 		if pair[0] != pair[1] {

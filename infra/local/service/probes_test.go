@@ -90,6 +90,21 @@ func (w *walls) probe(resource string) []probe {
 				all = append(all, more)
 			}
 		}
+	case strings.HasPrefix(resource, "/v1/jobs/{pk}/uploads"):
+		for _, upload := range w.staged {
+			gaps := []gap{{"id", upload.id, "01" + strings.Repeat("0", 24)}, {"pk", upload.job, "702999" + upload.job[max(0, len(upload.job)-1):]}}
+			if upload.job == "2" { // a job both have, in which only theirs has this upload
+				gaps[1].missing = "2"
+			}
+			all = append(all, probe{path: resource, gaps: gaps})
+			if !strings.Contains(resource, "{id}") {
+				all = append(all, probe{methods: []string{"POST"}, path: resource, body: `{"name":"{name}","type":"{type}","size":9}`,
+					gaps: append(gaps[1:], gap{"name", w.foreign[2].Name, absent(w.foreign[2].Name)}, gap{"type", w.foreign[2].Type, absent(w.foreign[2].Type)})})
+				continue
+			}
+			all = append(all, probe{methods: []string{"GET"}, path: resource, query: "?sha256=" + strings.Repeat("0", 64), gaps: gaps})
+			all = append(all, probe{methods: []string{"POST"}, path: resource, body: `{"parts":[]}`, gaps: gaps})
+		}
 	case strings.HasPrefix(resource, "/v1/jobs/{pk}"):
 		for i := 1; i <= 5; i++ {
 			all = append(all, probe{path: resource, gaps: []gap{{"pk", fmt.Sprint(7020000 + i), fmt.Sprint(7029990 + i)}}})

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,6 +42,7 @@ type walls struct {
 	script
 	mine, theirs string
 
+	staged   []staged // theirs: an open upload, a completed one, an aborted one, an open one of a job both have
 	foreign  []output // theirs, beyond the seed; the jobs beyond it are 7020001 to 7020005
 	canaries []string // texts of theirs that are nowhere in mine
 	visible  []string // those of them that an answer of the API can show
@@ -106,10 +108,39 @@ func (w *walls) furnish() {
 			"Content-Type", fmt.Sprintf("application/x-canary-%d", i))
 		w.foreign = append(w.foreign, o)
 	}
+	for i, job := range []string{"7020001", "7020001", "7020001", "2"} {
+		w.staged = append(w.staged, staged{job, w.begin(user, job, fmt.Sprintf("canary-upload-%d", i))})
+	}
+	w.send(user, "7020001", w.staged[0].id, "content of canary-upload-0")
+	w.send(user, "7020001", w.staged[1].id, "content of canary-upload-1")
+	w.ok(nil, 200, user, "POST", "/v1/jobs/7020001/uploads/"+w.staged[1].id+"/complete", "")
+	w.ok(nil, 204, user, "DELETE", "/v1/jobs/7020001/uploads/"+w.staged[2].id, "")
 	for _, i := range []int{1, 3} {
 		w.ok(nil, 204, user, "DELETE", fmt.Sprintf("/v1/job-outputs/%d", w.foreign[i].PK), "")
 	}
 	w.ok(nil, 200, user, "DELETE", fmt.Sprintf("/v1/job-outputs/%d/hard", w.foreign[5].PK), "")
+}
+
+// staged is an upload.
+type staged struct{ job, id string }
+
+// begin begins an upload of content that names it.
+func (s script) begin(c caller, job, name string) (id string) {
+	s.Helper()
+	var upload struct{ ID string }
+	s.ok(&upload, 201, c, "POST", "/v1/jobs/"+job+"/uploads", fmt.Sprintf(`{"name":%q,"type":"bin","size":%d}`, name, len("content of "+name)))
+	return upload.ID
+}
+
+// send sends the content of an upload of one part.
+func (s script) send(c caller, job, id, content string) {
+	s.Helper()
+	var upload struct{ Parts []outputs.UploadPart }
+	s.ok(&upload, 200, c, "GET", fmt.Sprintf("/v1/jobs/%s/uploads/%s?sha256=%x", job, id, sha256.Sum256([]byte(content))), "")
+	for _, p := range upload.Parts {
+		r := request{method: p.Method, body: content[p.Offset : p.Offset+p.Size], header: p.Headers}
+		caller{}.do(s, *p.URL, r).want(s, 200)
+	}
 }
 
 // row is an item of the table.
@@ -122,7 +153,7 @@ type row struct {
 // findCanaries collects every value stored for the other tenant and not for this one.
 func (w *walls) findCanaries() {
 	w.Helper()
-	own := map[string]bool{}
+	own := map[string]bool{"upload": true, "completed": true, "aborted": true} // our own words
 	var theirs []string
 	for _, row := range w.base {
 		for _, text := range texts(row.item) {
@@ -145,7 +176,7 @@ func (w *walls) findCanaries() {
 	for i, o := range w.foreign[:5] {
 		w.visible = append(w.visible, o.Name, o.Type, *o.ContentType, *o.SHA256, o.CreationTime, fmt.Sprint(o.PK), fmt.Sprintf("canary content %d", i), w.etag(o))
 	}
-	for _, canary := range []string{"canary description 7020002", "canary error", "canary-name-1", "canary-type-1", "application/x-canary-1", canaryUser, *w.foreign[0].SHA256, w.foreign[1].CreationTime, "7010001", "7020004"} {
+	for _, canary := range []string{"canary description 7020002", "canary error", "canary-name-1", "canary-type-1", "application/x-canary-1", canaryUser, *w.foreign[0].SHA256, w.foreign[1].CreationTime, "7010001", "7020004", "canary-upload-0", w.staged[3].id} {
 		if !slices.Contains(w.canaries, canary) {
 			w.Fatalf("%q is not stored where it should be: %q", canary, w.canaries)
 		}

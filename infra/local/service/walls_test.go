@@ -80,6 +80,9 @@ type sight struct {
 	Calls  []string
 }
 
+// newUploadID is what a new upload is answered with, drawn at random.
+var newUploadID = regexp.MustCompile(`^\{"id":"[0-9A-Z]{26}"`)
+
 var requestID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
 // look sends a filled probe and says what is seen, the caller's own texts taken out.
@@ -98,6 +101,9 @@ func (w *walls) look(c caller, p probe, req request, own func(gap) string) sight
 	}
 	clean := strings.NewReplacer(sent...).Replace
 	s := sight{Status: a.status, Header: http.Header{}, Body: clean(requestID.ReplaceAllString(string(a.body), "{request_id}")), Broken: a.broken != nil}
+	if a.status == http.StatusCreated {
+		s.Body = newUploadID.ReplaceAllString(s.Body, `{"id":"{id}"`)
+	}
 	for name, values := range a.header {
 		for _, value := range values {
 			s.Header.Add(name, clean(value))
@@ -192,6 +198,10 @@ func (w *walls) controls(admin, alice caller) {
 		return pair.Refresh
 	}
 	const named = "/v1/jobs/{pk}/outputs/{name}/{type}"
+	const uploads = "/v1/jobs/{pk}/uploads"
+	half := w.begin(admin, "2", "half")
+	whole := w.begin(admin, "2", "whole")
+	w.send(admin, "2", whole, "content of whole")
 	tried := map[string]bool{}
 	for _, tc := range []struct {
 		c                            caller
@@ -212,6 +222,11 @@ func (w *walls) controls(admin, alice caller) {
 		{alice, "HEAD", named + "/info", "2,model,bin", "", 200},
 		{alice.as("11"), "POST", named, "2," + w.foreign[2].Name + "," + w.foreign[2].Type, "mine", 200}, // whose name is taken there
 		{admin, "DELETE", named, "2,model,bin", "", 200},
+		{alice.as("11"), "POST", uploads, "2", `{"name":"` + w.foreign[3].Name + `","type":"` + w.foreign[3].Type + `","size":1}`, 201}, // whose name is taken there
+		{alice.as("11"), "GET", uploads + "/{id}", "2," + whole, "", 200},
+		{admin, "HEAD", uploads + "/{id}", "2," + half, "", 200},
+		{alice.as("11"), "POST", uploads + "/{id}/complete", "2," + whole, "", 200},
+		{admin, "DELETE", uploads + "/{id}", "2," + half, "", 204},
 		{admin, "POST", "/v1/jobs/create", "", `{"pk":7020001,"node":707070}`, 201}, // which are taken there
 		{alice, "GET", "/v1/jobs/{pk}", "7020001", "", 200},
 		{alice, "HEAD", "/v1/jobs/{pk}", "2", "", 200},
@@ -224,7 +239,7 @@ func (w *walls) controls(admin, alice caller) {
 		{caller{}, "POST", "/v1/auth/verify", "", `{"token":"` + pair() + `"}`, 200},
 	} {
 		values := strings.Split(tc.path+",,", ",")
-		path := strings.NewReplacer("{pk}", values[0], "{name}", values[1], "{type}", values[2]).Replace(tc.resource)
+		path := strings.NewReplacer("{pk}", values[0], "{name}", values[1], "{id}", values[1], "{type}", values[2]).Replace(tc.resource)
 		w.ok(nil, tc.want, tc.c, tc.method, path, tc.body)
 		tried[tc.method+" "+tc.resource] = true
 	}
@@ -291,8 +306,8 @@ func (w *walls) seenByTheirOwn() {
 		w.Errorf("for a user of %s only %d probes differ from what is missing", w.theirs, differ)
 	}
 	byUsername := `{"expressions":[{"type":"exact","field":"creator.username","value":"` + canaryUser + `"}]}`
-	if got := len(w.names(own, byUsername)); got != 3 {
-		w.Errorf("a user of %s finds %d outputs by username, want 3", w.theirs, got)
+	if got := len(w.names(own, byUsername)); got != 4 {
+		w.Errorf("a user of %s finds %d outputs by username, want 4", w.theirs, got)
 	}
 }
 

@@ -1,0 +1,11 @@
+// Command bootstrap is the Lambda docs-limits.
+package main
+
+import (
+	"joboutputs/functions/docs/limits"
+	"joboutputs/shared/api"
+	"joboutputs/shared/config"
+	"joboutputs/shared/outputs"
+)
+
+func main() { api.Serve(limits.New(outputs.UploadLimits(config.Uploads()))) }

@@ -1,0 +1,54 @@
+package abort_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"joboutputs/functions/uploads/abort"
+	"joboutputs/shared/api/apitest"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/fault"
+	"joboutputs/shared/outputs"
+)
+
+// fake aborts the uploads of a job of node 2, and remembers what it was asked.
+type fake struct {
+	err   error
+	asked string
+}
+
+func (f *fake) AbortUpload(_ context.Context, tenant string, job int64, id string, admit func(outputs.Job) error) error {
+	f.asked += fmt.Sprintf("abort %s of %d of %s", id, job, tenant)
+	if f.err != nil {
+		return f.err
+	}
+	return admit(outputs.Job{PK: job, Node: 2})
+}
+
+func TestAbort(t *testing.T) {
+	handler := func(err error) (http.Handler, func() string) {
+		f := &fake{err: err}
+		return abort.New(f), func() string { return f.asked }
+	}
+	del := apitest.Call{
+		Method: http.MethodDelete, Resource: "/v1/jobs/{pk}/uploads/{id}", Params: map[string]string{"pk": "5", "id": "01K"},
+		As: apitest.For(apitest.Alice, 2),
+	}
+	const (
+		asked     = "abort 01K of 5 of demo"
+		forbidden = "403 permission_denied: You do not have permission to perform this action."
+	)
+	apitest.Script(t, handler, []apitest.Step{
+		{Name: "the node that owns the job", Call: del, Want: "204", Asked: asked},
+		{Name: "an admin", Call: del.By(apitest.Admin), Want: "204", Asked: asked},
+		{Name: "a node that does not own it", Call: del.By(apitest.For(apitest.Alice, 1)), Want: forbidden, Asked: asked},
+		{Name: "the store: no such upload", Call: del, Asked: asked, Err: fault.New(fault.UploadNotFound, "No such upload."), Want: "404 upload_not_found: No such upload."},
+		{Name: "the store: completed", Call: del, Asked: asked, Err: fault.New(fault.UploadCompleted, "It is output 9."), Want: "409 upload_completed: It is output 9."},
+	},
+		apitest.PKSteps(del, "204", asked),
+		apitest.AccessSteps(auth.OwnerOrAdmin, del),
+		apitest.StoreSteps(del, asked),
+	)
+}

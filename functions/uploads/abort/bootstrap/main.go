@@ -1,0 +1,13 @@
+// Command bootstrap is the Lambda uploads-abort.
+package main
+
+import (
+	"joboutputs/functions/uploads/abort"
+	"joboutputs/shared/api"
+	"joboutputs/shared/config"
+	"joboutputs/shared/outputs"
+)
+
+func main() {
+	api.Serve(abort.New(outputs.Open(config.Storage())))
+}

@@ -1,0 +1,90 @@
+// Package begin is POST /v1/jobs/{pk}/uploads: begins a staged upload, by which content of
+// any size becomes an output of the job.
+package begin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"joboutputs/shared/api"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/fault"
+	"joboutputs/shared/outputs"
+)
+
+// maxContentType bounds the media type, in bytes, as it does where content is added at once.
+const maxContentType = 255
+
+type store interface {
+	BeginUpload(ctx context.Context, tenant string, n outputs.NewUpload) (outputs.Upload, error)
+}
+
+// New makes the action.
+func New(s store) http.Handler {
+	return api.Handle(auth.UploadsBegin, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		job, err := api.PK(r, "pk")
+		if err != nil {
+			return err
+		}
+		body, err := api.Object(r)
+		if err != nil {
+			return err
+		}
+		upload, err := parse(body)
+		if err != nil {
+			return err
+		}
+		upload.Job = job
+		upload.Creator = outputs.User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username}
+		upload.Admit = func(j outputs.Job) error { return api.Owned(p, auth.UploadsBegin, j.Node) }
+		u, err := s.BeginUpload(r.Context(), p.Tenant, upload)
+		if err != nil {
+			return err
+		}
+		return api.JSON(w, http.StatusCreated, &u)
+	})
+}
+
+// parse reads the body; null is absent.
+func parse(body []byte) (outputs.NewUpload, error) {
+	var in struct {
+		Name        string `json:"name"`
+		Type        string `json:"type"`
+		Size        *int64 `json:"size"`
+		SHA256      string `json:"sha256"`
+		ContentType string `json:"content_type"`
+		PartSize    *int64 `json:"part_size"`
+	}
+	if body != nil {
+		if err := json.Unmarshal(body, &in, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
+			return outputs.NewUpload{}, fault.New(fault.InvalidRequest, "The body takes name, type (strings), size (integer), sha256, content_type (strings) and part_size (integer).").Because(err)
+		}
+	}
+	upload := outputs.NewUpload{Name: in.Name, Type: in.Type, ContentType: in.ContentType}
+	switch {
+	case in.Type == "": // in a path it can't be, so nothing could name the output
+		return upload, fault.New(fault.InvalidName, "The output's type is empty.")
+	case in.Size == nil:
+		return upload, fault.New(fault.InvalidRequest, "size: is required")
+	case *in.Size < 0:
+		return upload, fault.New(fault.InvalidRequest, "size: must not be negative")
+	case in.PartSize != nil && *in.PartSize <= 0:
+		return upload, fault.New(fault.InvalidRequest, "part_size: must be from %d to %d", outputs.MinPartSize, int64(outputs.MaxPartSize))
+	case len(in.ContentType) > maxContentType:
+		return upload, fault.New(fault.InvalidRequest, "content_type: must not be longer than %d bytes", maxContentType)
+	}
+	upload.Size = *in.Size
+	if in.PartSize != nil {
+		upload.PartSize = *in.PartSize
+	}
+	if in.SHA256 != "" {
+		var ok bool
+		if upload.SHA256, ok = outputs.SHA256(in.SHA256); !ok {
+			return upload, fault.New(fault.InvalidRequest, "sha256: must be a SHA-256 in hex")
+		}
+	}
+	return upload, nil
+}

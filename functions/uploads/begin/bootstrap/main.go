@@ -1,0 +1,13 @@
+// Command bootstrap is the Lambda uploads-begin.
+package main
+
+import (
+	"joboutputs/functions/uploads/begin"
+	"joboutputs/shared/api"
+	"joboutputs/shared/config"
+	"joboutputs/shared/outputs"
+)
+
+func main() {
+	api.Serve(begin.New(outputs.Open(config.Storage())))
+}

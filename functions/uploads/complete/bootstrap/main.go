@@ -1,0 +1,13 @@
+// Command bootstrap is the Lambda uploads-complete.
+package main
+
+import (
+	"joboutputs/functions/uploads/complete"
+	"joboutputs/shared/api"
+	"joboutputs/shared/config"
+	"joboutputs/shared/outputs"
+)
+
+func main() {
+	api.Serve(complete.New(outputs.Open(config.Storage())))
+}

@@ -1,0 +1,77 @@
+// Package complete is POST /v1/jobs/{pk}/uploads/{id}/complete: verifies what was sent and
+// makes it an output of the job.
+package complete
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"joboutputs/shared/api"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/fault"
+	"joboutputs/shared/outputs"
+)
+
+type store interface {
+	CompleteUpload(ctx context.Context, tenant string, job int64, id string, c outputs.Completion) (outputs.Output, error)
+}
+
+// New makes the action. Asked again, it answers the same.
+func New(s store) http.Handler {
+	return api.Handle(auth.UploadsComplete, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		job, err := api.PK(r, "pk")
+		if err != nil {
+			return err
+		}
+		body, err := api.Object(r)
+		if err != nil {
+			return err
+		}
+		completion, err := parse(body)
+		if err != nil {
+			return err
+		}
+		completion.User = outputs.User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username}
+		completion.Admit = func(j outputs.Job) error { return api.Owned(p, auth.UploadsComplete, j.Node) }
+		o, err := s.CompleteUpload(r.Context(), p.Tenant, job, r.PathValue("id"), completion)
+		if err != nil {
+			return err
+		}
+		return api.JSON(w, http.StatusOK, &o)
+	})
+}
+
+// parse reads the body: {sha256?, parts?: [{number, sha256}]}; null is absent.
+func parse(body []byte) (outputs.Completion, error) {
+	var in struct {
+		SHA256 string `json:"sha256"`
+		Parts  []struct {
+			Number int    `json:"number"`
+			SHA256 string `json:"sha256"`
+		} `json:"parts"`
+	}
+	if body != nil {
+		if err := json.Unmarshal(body, &in, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
+			return outputs.Completion{}, fault.New(fault.InvalidRequest, "The body takes sha256 (string) and parts, an array of {number (integer), sha256 (string)}.").Because(err)
+		}
+	}
+	completion := outputs.Completion{Parts: map[int]string{}}
+	var ok bool
+	if in.SHA256 != "" {
+		if completion.SHA256, ok = outputs.SHA256(in.SHA256); !ok {
+			return completion, fault.New(fault.InvalidRequest, "sha256: must be a SHA-256 in hex")
+		}
+	}
+	for i, part := range in.Parts {
+		if _, named := completion.Parts[part.Number]; named {
+			return completion, fault.New(fault.InvalidRequest, "parts: %d is there twice", part.Number)
+		}
+		if completion.Parts[part.Number], ok = outputs.SHA256(part.SHA256); !ok {
+			return completion, fault.New(fault.InvalidRequest, "parts[%d].sha256: must be a SHA-256 in hex or base64", i)
+		}
+	}
+	return completion, nil
+}

@@ -1,0 +1,269 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"joboutputs/shared/client"
+	"joboutputs/shared/client/clienttest"
+)
+
+// TestDeps: what imports the client gets the standard library and nothing else with it.
+func TestDeps(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".", "./files").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Fields(string(out)), []string{"joboutputs/shared/client", "joboutputs/shared/client/files"}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("packages %v, want %v", got, want)
+	}
+}
+
+func TestServer(t *testing.T) {
+	for server, ok := range map[string]bool{
+		"http://127.0.0.1:8080": true, "https://x.example/stage/": true,
+		"": false, "x.example": false, "ftp://x": false, "http://": false, "http://u:secret@x": false, "http://x?a=b": false,
+	} {
+		_, err := client.New(client.Config{Server: server})
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", server, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: the error repeats the password: %v", server, err)
+		}
+	}
+}
+
+// TestRetries: what is made again, how often, and after how long.
+func TestRetries(t *testing.T) {
+	read := func(ctx context.Context, c *client.Client) error { _, err := c.Job(ctx, 1); return err }
+	start := func(ctx context.Context, c *client.Client) error { _, err := c.Start(ctx, 1); return err }
+	for _, tc := range []struct {
+		name    string
+		do      func(context.Context, *client.Client) error
+		answers []string // status, or "cut", and Retry-After; then 200
+		calls   int
+		ok      bool
+		least   time.Duration // of the first wait
+		most    time.Duration
+	}{
+		{"nothing wrong", read, nil, 1, true, 0, 0},
+		{"throttled", read, []string{"429"}, 2, true, 100 * time.Millisecond, 200 * time.Millisecond},
+		{"throttled, seconds", read, []string{"429 7"}, 2, true, 7 * time.Second, 7200 * time.Millisecond},
+		{"throttled, for too long", read, []string{"429 3600"}, 1, false, 0, 0},
+		{"broken off", read, []string{"cut", "cut"}, 3, true, 100 * time.Millisecond, 200 * time.Millisecond},
+		{"a defect", read, []string{"500", "502", "503 1", "504"}, 5, true, 100 * time.Millisecond, 200 * time.Millisecond},
+		{"down", read, []string{"503", "503", "503", "503"}, 4, false, 100 * time.Millisecond, 200 * time.Millisecond},
+		{"refused", read, []string{"400"}, 1, false, 0, 0},
+		{"missing", read, []string{"404"}, 1, false, 0, 0},
+		{"a write, unavailable", start, []string{"503 2"}, 2, true, 2 * time.Second, 2200 * time.Millisecond},
+		{"a write, throttled", start, []string{"429"}, 2, true, 100 * time.Millisecond, 200 * time.Millisecond},
+		{"a write that may have been done", start, []string{"500"}, 1, false, 0, 0},
+		{"a write, broken off", start, []string{"cut"}, 1, false, 0, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var calls atomic.Int64
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				n := int(calls.Add(1))
+				if n > len(tc.answers) {
+					fmt.Fprint(w, `{"pk":1}`)
+					return
+				}
+				status, after, _ := strings.Cut(tc.answers[n-1], " ")
+				if status == "cut" {
+					panic(http.ErrAbortHandler)
+				}
+				if after != "" {
+					w.Header().Set("Retry-After", after)
+				}
+				var code int
+				fmt.Sscan(status, &code)
+				w.WriteHeader(code)
+			}))
+			defer server.Close()
+			clock := &clock{}
+			retries := 0
+			if tc.name == "down" {
+				retries = 3
+			}
+			c, err := client.New(client.Config{Server: server.URL, Clock: clock, Retries: retries, Tokens: client.Tokens{Access: "t"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tc.do(t.Context(), c); (err == nil) != tc.ok {
+				t.Errorf("%v, want success: %v", err, tc.ok)
+			}
+			if n := int(calls.Load()); n != tc.calls {
+				t.Errorf("%d calls, want %d", n, tc.calls)
+			}
+			if len(clock.slept) != tc.calls-1 {
+				t.Errorf("waits %v between %d calls", clock.slept, tc.calls)
+			}
+			if len(clock.slept) > 0 && (clock.slept[0] < tc.least || clock.slept[0] > tc.most) {
+				t.Errorf("the first wait is %v, want %v to %v", clock.slept[0], tc.least, tc.most)
+			}
+		})
+	}
+}
+
+// TestStall: a connection on which nothing moves is given up.
+func TestStall(t *testing.T) {
+	var calls atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) == 1 {
+			fmt.Fprint(w, `{"pk":`)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+			return
+		}
+		fmt.Fprint(w, `{"pk":1}`)
+	}))
+	defer server.Close()
+	c, err := client.New(client.Config{Server: server.URL, Stall: 50 * time.Millisecond, Clock: &clock{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j, err := c.Job(t.Context(), 1); err != nil || j.PK != 1 || calls.Load() != 2 {
+		t.Errorf("job %d after %d calls: %v", j.PK, calls.Load(), err)
+	}
+}
+
+// TestRefresh: many calls that find the token expired renew it once.
+func TestRefresh(t *testing.T) {
+	s := clienttest.New(t)
+	s.Add("a", "b", []byte("x"))
+	var mu sync.Mutex
+	var told []client.Tokens
+	c, _ := newClient(t, s, func(cfg *client.Config) {
+		cfg.OnTokens = func(pair client.Tokens) { mu.Lock(); told = append(told, pair); mu.Unlock() }
+	})
+	s.ExpireToken()
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if _, err := c.Info(t.Context(), client.Ref{PK: 1}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := count(s.Take(), "POST /v1/auth/refresh"); n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
+	if len(told) != 1 || told[0] != (client.Tokens{Access: s.Token(), Refresh: "refresh"}) {
+		t.Errorf("told of %v", told)
+	}
+}
+
+func TestLogins(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		edit     func(*client.Config)
+		requests string
+		ok       bool
+	}{
+		{"refreshed", func(*client.Config) {}, "refresh", true},
+		{"logged in again", func(c *client.Config) { c.Tokens.Refresh, c.Username, c.Password = "old", "alice", "secret" }, "refresh obtain", true},
+		{"logged in at first", func(c *client.Config) { c.Tokens, c.Username, c.Password = client.Tokens{}, "alice", "secret" }, "obtain", true},
+		{"refresh refused", func(c *client.Config) { c.Tokens.Refresh = "old" }, "refresh", false},
+		{"nothing to renew with", func(c *client.Config) { c.Tokens.Refresh = "" }, "", false},
+		{"wrong password", func(c *client.Config) { c.Tokens, c.Username = client.Tokens{}, "alice" }, "obtain", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := clienttest.New(t)
+			s.Add("a", "b", []byte("x"))
+			c, _ := newClient(t, s, func(cfg *client.Config) { cfg.Tokens.Access = "expired"; tc.edit(cfg) })
+			_, err := c.Info(t.Context(), client.Ref{PK: 1})
+			if p, refused := errors.AsType[*client.Problem](err); (err == nil) != tc.ok || err != nil && (!refused || p.Status != 401) {
+				t.Errorf("%v", err)
+			}
+			var asked []string
+			for _, request := range s.Take() {
+				if step, ok := strings.CutPrefix(request, "POST /v1/auth/"); ok {
+					asked = append(asked, step)
+				}
+			}
+			if got := strings.Join(asked, " "); got != tc.requests {
+				t.Errorf("asked for %q, want %q", got, tc.requests)
+			}
+		})
+	}
+}
+
+// TestList: pages follow each other, a page that breaks off is asked for again, and a
+// list does not end early without an error.
+func TestList(t *testing.T) {
+	var bodies []string
+	fail := ""
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := new(strings.Builder)
+		_, _ = fmt.Fprint(body, r.Header.Get("Node-Id"), " ")
+		buffer := make([]byte, 1000)
+		n, _ := r.Body.Read(buffer)
+		body.Write(buffer[:n])
+		bodies = append(bodies, body.String())
+		switch {
+		case !strings.Contains(body.String(), "cursor"):
+			w.Header().Set("X-Next-Cursor", "second")
+			fmt.Fprint(w, `[{"pk":1},{"pk":2}]`)
+		case fail == "broken":
+			fail = ""
+			fmt.Fprint(w, `[{"pk":3`)
+			panic(http.ErrAbortHandler)
+		case fail == "refused":
+			w.WriteHeader(400)
+		default:
+			fmt.Fprint(w, `[{"pk":3}]`)
+		}
+	}))
+	defer server.Close()
+	c, err := client.New(client.Config{Server: server.URL, Clock: &clock{}, Node: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func() (pks []int64, err error) {
+		spec := client.Spec{Expressions: []client.Expression{client.Exact("job", 0)}, Limit: 2}
+		for o, err := range c.List(t.Context(), spec) {
+			if err != nil {
+				return pks, err
+			}
+			pks = append(pks, o.PK)
+		}
+		return pks, nil
+	}
+	for _, fail = range []string{"", "broken"} {
+		if pks, err := list(); err != nil || fmt.Sprint(pks) != "[1 2 3]" {
+			t.Errorf("%v, %v", pks, err)
+		}
+	}
+	fail = "refused"
+	if pks, err := list(); err == nil {
+		t.Errorf("a list that was refused in its middle gave %v and no error", pks)
+	}
+	if want := `7 {"expressions":[{"type":"exact","field":"job","value":0}],"limit":2}`; bodies[0] != want {
+		t.Errorf("asked %s, want %s", bodies[0], want)
+	}
+	if !strings.Contains(bodies[1], `"cursor":"second"`) || !strings.Contains(bodies[1], `"limit":2`) {
+		t.Errorf("the second page was asked for by %s", bodies[1])
+	}
+	bodies, fail = nil, ""
+	n := 0
+	for _, err := range c.ListRaw(t.Context(), []byte(`{"order_by":[{"field":"pk"}]}`)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 3 || bodies[0] != `7 {"limit":1000,"order_by":[{"field":"pk"}]}` {
+		t.Errorf("%d rows of %s", n, bodies)
+	}
+}
