@@ -21,26 +21,18 @@ type store interface {
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Handle(auth.JobsFinish, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		pk, err := api.PK(r, "pk")
-		if err != nil {
-			return err
-		}
+	return api.Detail(auth.JobsFinish, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
 		body, err := api.Object(r)
 		if err != nil {
-			return err
+			return outputs.Job{}, err
 		}
 		reason, err := errorReason(body)
 		if err != nil {
-			return err
+			return outputs.Job{}, err
 		}
-		j, err := s.Finish(r.Context(), p.Tenant, pk, p.Node, reason, func(j outputs.Job) error {
+		return s.Finish(r.Context(), p.Tenant, pk, p.Node, reason, func(j outputs.Job) error {
 			return api.Owned(p, auth.JobsFinish, j.Node)
 		})
-		if err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, &j)
 	})
 }
 

@@ -21,26 +21,18 @@ type store interface {
 
 // New makes the action. Asked again, it answers the same.
 func New(s store) http.Handler {
-	return api.Handle(auth.UploadsComplete, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		job, err := api.PK(r, "pk")
-		if err != nil {
-			return err
-		}
+	return api.Detail(auth.UploadsComplete, func(r *http.Request, p auth.Principal, job int64) (outputs.Output, error) {
 		body, err := api.Object(r)
 		if err != nil {
-			return err
+			return outputs.Output{}, err
 		}
 		completion, err := parse(body)
 		if err != nil {
-			return err
+			return outputs.Output{}, err
 		}
 		completion.User = outputs.User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username}
 		completion.Admit = func(j outputs.Job) error { return api.Owned(p, auth.UploadsComplete, j.Node) }
-		o, err := s.CompleteUpload(r.Context(), p.Tenant, job, r.PathValue("id"), completion)
-		if err != nil {
-			return err
-		}
-		return api.JSON(w, http.StatusOK, &o)
+		return s.CompleteUpload(r.Context(), p.Tenant, job, r.PathValue("id"), completion)
 	})
 }
 
