@@ -8,9 +8,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"joboutputs/shared/archive"
 	"joboutputs/shared/delivery"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
@@ -46,6 +49,18 @@ func TestMemory(t *testing.T) {
 	start := time.Now()
 	importRows(t, store, "rows", rows)
 	t.Logf("%d rows were imported in %v", listed, time.Since(start).Round(time.Millisecond))
+
+	rows = outputs.Import{
+		Jobs:    []outputs.Job{{PK: 1, Node: 1, CreationTime: began, StartTime: began}, {PK: 2, Node: 2, CreationTime: began, StartTime: began}},
+		Outputs: []outputs.ImportedOutput{{Output: outputs.Output{PK: 1, Job: 1, Name: "large", Type: "bin", CreationTime: began}, Content: large[:delivery.MaxStreamed-100_000]}},
+	}
+	for pk := int64(2); pk <= 1001; pk++ {
+		rows.Outputs = append(rows.Outputs, outputs.ImportedOutput{
+			Output:  outputs.Output{PK: pk, Job: 2, Name: fmt.Sprintf("output %d", pk), Type: "txt", CreationTime: began},
+			Content: large[pk*10_000 : (pk+1)*10_000],
+		})
+	}
+	importRows(t, store, "zip", rows)
 
 	server := startChild(t, a)
 	as := func(tenant string) caller { return server.login(t, tenant) }
@@ -100,6 +115,8 @@ func TestMemory(t *testing.T) {
 		{"get 200 MB by name", func(t *testing.T) {
 			streamed(t, request{method: "GET", path: "/v1/jobs/1/outputs/large/bin?delivery=bytes"})
 		}},
+		{"zip 200 MB", func(t *testing.T) { zipped(t, server.open(t, as("zip"), request{method: "GET", path: "/v1/jobs/1/outputs.zip"}), 1) }},
+		{"zip 1,000 outputs", func(t *testing.T) { zipped(t, server.open(t, as("zip"), request{method: "GET", path: "/v1/jobs/2/outputs.zip"}), 1000) }},
 		{"list 12,000 rows", func(t *testing.T) { list(t, "") }},
 		{"list 12,000 rows, sorted in memory", func(t *testing.T) { list(t, `{"order_by":[{"field":"name"}]}`) }},
 	}
@@ -116,6 +133,23 @@ func TestMemory(t *testing.T) {
 				t.Error("nothing was measured")
 			}
 		})
+	}
+}
+
+// zipped holds that a stream is a zip, without keeping it in memory.
+func zipped(t *testing.T, stream io.Reader, want int) {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	size, err := io.Copy(file, stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := archive.Check(file, size); err != nil || got != want {
+		t.Errorf("%d entries, want %d (%v)", got, want, err)
 	}
 }
 
