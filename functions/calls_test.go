@@ -191,6 +191,8 @@ func TestCalls(t *testing.T) {
 			JSON: `{"expressions":[{"type":"exact","field":"job","value":1}]}`}, 200, []string{"Query"}},
 		{auth.OutputsList, "by pk", apitest.Call{Method: "POST", Resource: "/v1/job-outputs/list", As: admin,
 			JSON: `{"expressions":[{"type":"exact","field":"pk","value":1}]}`}, 200, []string{"GetItem"}},
+		{auth.JobsZipOutputs, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/outputs.zip", Params: pk, As: admin}, 200, []string{"GetObject", "Query"}},
+		{auth.JobsZipOutputs, "whose bytes are gone", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/outputs.zip", Params: pk, As: admin}, 500, []string{"GetItem", "GetObject", "Query"}},
 		{auth.JobsDeleteOutput, "", apitest.Call{Method: "DELETE", Resource: byName, Params: named, As: admin}, 200, []string{"GetItem", "TransactWriteItems"}},
 		{auth.OutputsDestroy, "of a deleted one", apitest.Call{Method: "DELETE", Resource: output, Params: pk, As: admin}, 204, []string{"GetItem"}},
 		{auth.OutputsReinstate, "", apitest.Call{Method: "POST", Resource: output + "/reinstate", Params: pk, As: admin}, 200, []string{"GetItem", "TransactWriteItems"}},
@@ -242,6 +244,8 @@ func TestCalls(t *testing.T) {
 		}
 		note(tc.action, tc.how, tc.calls)
 		switch {
+		case tc.action == auth.JobsZipOutputs && tc.how == "":
+			loseBytes(t, a)
 		case tc.action == auth.UploadsBegin && tc.how == "":
 			large["id"] = uploadOf(t, answer)
 			unwanted["id"] = uploadOf(t, apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
@@ -280,6 +284,20 @@ func uploadOf(t *testing.T, answer *apitest.Answer) string {
 	var upload struct{ ID string }
 	answer.Into(t, &upload)
 	return upload.ID
+}
+
+// loseBytes empties the bucket.
+func loseBytes(t *testing.T, a *awstest.AWS) {
+	t.Helper()
+	list, err := a.S3.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &a.Bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range list.Contents {
+		if _, err := a.S3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &a.Bucket, Key: object.Key}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // sendParts sends content by the links in the answer.
@@ -369,6 +387,9 @@ func checkReadme(t *testing.T, cases []callCase) {
 		}
 		if tc.action == auth.OutputsList {
 			db = []string{"Query (one a shard and page)"}
+		}
+		if tc.action == auth.JobsZipOutputs {
+			objects = []string{"GetObject (one an output)"}
 		}
 		fmt.Fprintf(&table, "| %s | %s | %s |\n", tc.action, strings.Join(db, ", "), strings.Join(objects, ", "))
 	}
