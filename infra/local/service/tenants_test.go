@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"joboutputs/infra/local/issuer"
+	"joboutputs/shared/auth"
 	"joboutputs/shared/outputs"
 )
 
@@ -82,7 +83,7 @@ func (w *walls) furnish() {
 	if err := w.rig.svc.Issuer.AddUser(u); err != nil {
 		w.Fatal(err)
 	}
-	if err := w.rig.svc.Store.Import(w.Context(), w.theirs, outputs.Import{LastOutputPK: 7010000}); err != nil {
+	if err := w.rig.svc.Store.Import(auth.WithTenant(w.Context(), w.theirs), w.theirs, outputs.Import{LastOutputPK: 7010000}); err != nil {
 		w.Fatal(err)
 	}
 	user := w.rig.login(w.T, canaryUser, w.theirs)
