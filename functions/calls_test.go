@@ -328,26 +328,26 @@ func sendParts(t *testing.T, answer *apitest.Answer, content string) {
 // intent, abandons an upload, and sweeps both.
 func sweepLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, store *outputs.Store, rows map[auth.Action]functions.Function, note func([]string)) {
 	t.Helper()
-	user := outputs.User{PK: 1}
-	if _, err := store.CreateJob(t.Context(), "acme", outputs.NewJob{PK: 50, Node: 50, Creator: user}); err != nil {
+	user, ctx := outputs.User{PK: 1}, auth.WithTenant(t.Context(), "acme")
+	if _, err := store.CreateJob(ctx, "acme", outputs.NewJob{PK: 50, Node: 50, Creator: user}); err != nil {
 		t.Fatal(err)
 	}
 	admit := func(outputs.Job) error { return nil }
-	if _, err := store.Start(t.Context(), "acme", 50, 50, admit); err != nil {
+	if _, err := store.Start(ctx, "acme", 50, 50, admit); err != nil {
 		t.Fatal(err)
 	}
 	add := outputs.Addition{Job: 50, Name: "raced", Type: "t", Creator: user, Admit: admit}
 	loser := add
 	loser.Admit = func(outputs.Job) error { // it has read that the name is free; now another add takes it
-		_, err := store.Add(t.Context(), "acme", add)
+		_, err := store.Add(ctx, "acme", add)
 		return err
 	}
-	if _, err := store.Add(t.Context(), "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
+	if _, err := store.Add(ctx, "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
 		t.Fatalf("the loser of a race: %v", err)
 	}
 	yesterday := outputs.New(outputs.Config{DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket,
 		Now: func() time.Time { return time.Now().Add(-outputs.DefaultUploadLife) }})
-	if _, err := yesterday.BeginUpload(t.Context(), "acme", outputs.NewUpload{Job: 50, Name: "abandoned", Size: 1 << 30, Creator: user, Admit: admit}); err != nil {
+	if _, err := yesterday.BeginUpload(ctx, "acme", outputs.NewUpload{Job: 50, Name: "abandoned", Size: 1 << 30, Creator: user, Admit: admit}); err != nil {
 		t.Fatal(err)
 	}
 	rec.reset()

@@ -140,7 +140,7 @@ func TestEvents(t *testing.T) {
 				Streaming:  true,
 				SweepGrace: outputs.Grace,
 			}
-			if err := parts.Store.Import(t.Context(), "demo", seeded); err != nil {
+			if err := parts.Store.Import(auth.WithTenant(t.Context(), "demo"), "demo", seeded); err != nil {
 				t.Fatal(err)
 			}
 			switch {

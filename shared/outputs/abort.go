@@ -2,12 +2,14 @@ package outputs
 
 import (
 	"context"
+	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/fault"
+	"joboutputs/shared/walls"
 )
 
 // AbortUpload ends a staged upload and frees what was sent. Again, it changes nothing.
@@ -42,8 +44,7 @@ func (s *Store) AbortUpload(ctx context.Context, tenant string, job int64, id st
 			Put(s.table.Put(rest)).
 			Run(ctx)
 		if err == nil {
-			s.freeLate(ctx, tenant, &row)
-			return nil
+			return s.freeLate(ctx, tenant, &row)
 		}
 		if !dynamo.IsCondCheckFailed(err) {
 			return failed(err, "abort an upload")
@@ -57,12 +58,18 @@ func (s *Store) AbortUpload(ctx context.Context, tenant string, job int64, id st
 
 // freeLate frees the parts and the object of an upload that can't become an output any
 // more. What fails the sweep does again: there is a queue row, or there was one and this is
-// what a call brought that was still in flight when it was swept.
-func (s *Store) freeLate(ctx context.Context, tenant string, row *uploadRow) {
+// what a call brought that was still in flight when it was swept. So only a breach of the
+// walls is an error.
+func (s *Store) freeLate(ctx context.Context, tenant string, row *uploadRow) error {
+	var aborted error
 	if row.Multipart != "" {
-		_ = s.abortMultipart(ctx, objectKey(tenant, row.ID), row.Multipart)
+		aborted = s.abortMultipart(ctx, objectKey(tenant, row.ID), row.Multipart)
 	}
-	_, _ = s.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(objectKey(tenant, row.ID))})
+	_, err := s.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(objectKey(tenant, row.ID))})
+	if breach := walls.Breached(errors.Join(aborted, err)); breach != nil {
+		return breach
+	}
+	return nil
 }
 
 func (s *Store) abortMultipart(ctx context.Context, key, id string) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/fault"
+	"joboutputs/shared/walls"
 )
 
 // Destroy soft-deletes an output: it stays readable, keeps its name, and can be
@@ -106,7 +107,11 @@ func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output
 			return Output{}, failed(err, "hard-delete output %d", pk)
 		}
 		s.delete(&o)
-		_ = s.bury(ctx, tombstone) // the output is gone either way; what fails here the sweep finishes
+		// The output is gone either way, and what fails here the sweep finishes: only a breach
+		// is told, since it would fail again.
+		if breach := walls.Breached(s.bury(ctx, tombstone)); breach != nil {
+			return Output{}, breach
+		}
 		return o, nil
 	}
 	return Output{}, contended()

@@ -74,7 +74,7 @@ func (s *Store) complete(ctx context.Context, tenant string, job int64, id strin
 	}
 	if err := s.ended(&row); err != nil {
 		if row.State != UploadOpen { // for good: an earlier call, or this one, may have come too late to be swept
-			s.freeLate(ctx, tenant, &row)
+			err = cmp.Or(s.freeLate(ctx, tenant, &row), err)
 		}
 		return Output{}, err
 	}
@@ -286,7 +286,9 @@ func (s *Store) publishUpload(ctx context.Context, tenant string, row *uploadRow
 		case conditionFailed(reasons[0]):
 			return Output{}, errAgain // it has ended: the row says how
 		case conditionFailed(reasons[3]): // the sweep has it
-			s.freeLate(ctx, tenant, row)
+			if err := s.freeLate(ctx, tenant, row); err != nil {
+				return Output{}, err
+			}
 			return Output{}, fault.New(fault.UploadExpired, "The upload expired at %s; begin another.", row.ExpiresAt).Because(err)
 		case conditionFailed(reasons[2]):
 			var holder outputRow

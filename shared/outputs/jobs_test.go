@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
 )
@@ -14,7 +15,7 @@ import (
 func TestCreateJob(t *testing.T) {
 	t.Parallel()
 	s, _, _ := newStore(t)
-	ctx := t.Context()
+	ctx := acting(t)
 	for _, tc := range []struct{ given, want int64 }{{0, 1}, {5, 5}, {0, 6}, {3, 3}, {0, 7}} {
 		j, err := s.CreateJob(ctx, tenant, outputs.NewJob{PK: tc.given, Description: "d", Creator: alice})
 		if err != nil || j.PK != tc.want {
@@ -32,7 +33,7 @@ func TestCreateJob(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(outputs.Job{})); diff != "" {
 		t.Errorf("read (-want +got):\n%s", diff)
 	}
-	_, err = s.JobWithOutputs(ctx, "other", 5)
+	_, err = s.JobWithOutputs(auth.WithTenant(ctx, "other"), "other", 5)
 	wantFault(t, err, fault.NotFound)
 }
 
@@ -41,7 +42,7 @@ func TestCreateJob(t *testing.T) {
 func TestJobSteps(t *testing.T) {
 	t.Parallel()
 	s, _, c := newStore(t)
-	ctx := t.Context()
+	ctx := acting(t)
 	boom := "boom"
 	owned := func(node int64) func(outputs.Job) error {
 		return func(j outputs.Job) error {
@@ -130,7 +131,7 @@ func TestJobSteps(t *testing.T) {
 func TestImportTwice(t *testing.T) {
 	t.Parallel()
 	s, _, _ := newStore(t)
-	ctx := t.Context()
+	ctx := acting(t)
 	in := func() outputs.Import {
 		return outputs.Import{
 			Jobs:  []outputs.Job{{PK: 3, Description: "d", Node: 1, StartTime: epoch, CreationTime: epoch}},

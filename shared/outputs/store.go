@@ -13,11 +13,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/guregu/dynamo/v2"
 	"github.com/oklog/ulid/v2"
 
 	"joboutputs/shared/config"
 	"joboutputs/shared/fault"
+	"joboutputs/shared/walls"
 )
 
 // Config is what a Store is made from.
@@ -53,6 +55,8 @@ type Store struct {
 	readShards int
 	uploads    UploadLimits
 	now        func() time.Time
+
+	sweeper *Store // the same with clients that may do what the sweep does, and nothing else
 }
 
 // Open makes the Store of a Lambda, from its environment. It makes no call.
@@ -68,18 +72,30 @@ func Open(section config.StorageSection) *Store {
 	})
 }
 
-// New makes a Store. It makes no call.
+// New makes a Store. It makes no call. Its calls are held to the tenant of their context
+// (auth.WithTenant), whatever tenant a method is asked for; the sweep's to what it does.
 func New(cfg Config) *Store {
+	s := newStore(cfg, walls.Tenant)
+	s.sweeper = newStore(cfg, walls.Sweeper)
+	return s
+}
+
+// newStore makes a Store with a wall around its clients.
+func newStore(cfg Config, wall func(*middleware.Stack) error) *Store {
 	if cfg.Shards == 0 {
 		cfg.Shards = DefaultShards
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	dynamoDB := dynamodb.New(cfg.DynamoDB.Options(), func(o *dynamodb.Options) { o.Retryer = retryer() })
+	dynamoDB := dynamodb.New(cfg.DynamoDB.Options(), func(o *dynamodb.Options) {
+		o.Retryer = retryer()
+		o.APIOptions = append(o.APIOptions, wall)
+	})
 	objects := s3.New(cfg.S3.Options(), func(o *s3.Options) {
 		o.Retryer = retryer()
 		o.ExpressCredentials = nil // the default one is bound to its client: this client makes its own
+		o.APIOptions = append(o.APIOptions, wall)
 	})
 	db := dynamo.NewFromIface(dynamoDB)
 	return &Store{
@@ -123,10 +139,14 @@ func retryer() aws.Retryer {
 var transient = retry.IsErrorRetryables(retry.DefaultRetryables)
 
 // failed turns a store's error into what a caller may know of it: a store that is away or
-// busy is a fault that says when to come back; the rest is ours.
+// busy is a fault that says when to come back; the rest is ours. Of a call that the walls
+// refused nothing is said that could name its key.
 func failed(err error, format string, args ...any) error {
 	if _, ok := fault.As(err); ok {
 		return err
+	}
+	if breach := walls.Breached(err); breach != nil {
+		return breach
 	}
 	err = fmt.Errorf(format+": %w", append(args, err)...)
 	var canceled interface{ ErrorCode() string }

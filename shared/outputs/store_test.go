@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
 	"joboutputs/shared/filter"
 	"joboutputs/shared/localaws/awstest"
@@ -47,6 +48,9 @@ func newStore(t *testing.T) (*outputs.Store, *awstest.AWS, *clock) {
 
 const tenant = "acme"
 
+// acting is the context of calls on behalf of the tenant.
+func acting(tb testing.TB) context.Context { return auth.WithTenant(tb.Context(), tenant) }
+
 var alice = outputs.User{PK: 2, Username: "alice"}
 
 func anyone(outputs.Job) error { return nil }
@@ -54,7 +58,7 @@ func anyone(outputs.Job) error { return nil }
 // startedJob makes a job that node 1 works.
 func startedJob(t *testing.T, s *outputs.Store, pk int64) {
 	t.Helper()
-	ctx := t.Context()
+	ctx := acting(t)
 	if _, err := s.CreateJob(ctx, tenant, outputs.NewJob{PK: pk, Node: pk, Creator: alice}); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +73,7 @@ func addition(job int64, name, typ, content string) outputs.Addition {
 
 func mustAdd(t *testing.T, s *outputs.Store, a outputs.Addition) outputs.Output {
 	t.Helper()
-	o, err := s.Add(t.Context(), tenant, a)
+	o, err := s.Add(acting(t), tenant, a)
 	if err != nil {
 		t.Fatalf("add %s/%s: %v", a.Name, a.Type, err)
 	}
@@ -78,7 +82,7 @@ func mustAdd(t *testing.T, s *outputs.Store, a outputs.Addition) outputs.Output 
 
 func content(t *testing.T, s *outputs.Store, o outputs.Output) string {
 	t.Helper()
-	body, err := s.Open(t.Context(), tenant, &o, nil)
+	body, err := s.Open(acting(t), tenant, &o, nil)
 	if err != nil {
 		t.Fatalf("open output %d: %v", o.PK, err)
 	}
@@ -103,7 +107,7 @@ func wantFault(t *testing.T, err error, kind fault.Kind) {
 func TestLifeOfAnOutput(t *testing.T) {
 	t.Parallel()
 	s, _, c := newStore(t)
-	ctx := t.Context()
+	ctx := acting(t)
 	startedJob(t, s, 7)
 
 	added := mustAdd(t, s, addition(7, "model", "txt", "hello"))
@@ -174,7 +178,7 @@ func TestLifeOfAnOutput(t *testing.T) {
 func TestAddRefuses(t *testing.T) {
 	t.Parallel()
 	s, _, _ := newStore(t)
-	ctx := t.Context()
+	ctx := acting(t)
 	startedJob(t, s, 1)
 	reason := "boom"
 	startedJob(t, s, 3)
@@ -234,7 +238,7 @@ func TestSixteenAddsOfOneName(t *testing.T) {
 	results := make([]error, 16)
 	for i := range results {
 		wg.Go(func() {
-			_, results[i] = s.Add(context.WithoutCancel(t.Context()), tenant, addition(1, "one", "t", fmt.Sprint(i)))
+			_, results[i] = s.Add(context.WithoutCancel(acting(t)), tenant, addition(1, "one", "t", fmt.Sprint(i)))
 		})
 	}
 	wg.Wait()
@@ -250,14 +254,14 @@ func TestSixteenAddsOfOneName(t *testing.T) {
 	if wins != 1 {
 		t.Fatalf("%d adds won, want 1", wins)
 	}
-	o, err := s.OutputByName(t.Context(), tenant, 1, "one", "t")
+	o, err := s.OutputByName(acting(t), tenant, 1, "one", "t")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := content(t, s, o); got != fmt.Sprint(winner) {
 		t.Errorf("the content is add %s's, the winner is %d", got, winner)
 	}
-	swept, err := s.Sweep(t.Context(), 0)
+	swept, err := s.Sweep(acting(t), 0)
 	if err != nil || swept.Intents > 15 {
 		t.Errorf("swept %+v, %v", swept, err)
 	}
@@ -269,7 +273,7 @@ func TestSixteenAddsOfOneName(t *testing.T) {
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	s, _, _ := newStore(t)
-	ctx := t.Context()
+	ctx := acting(t)
 	anna := outputs.User{Issuer: "https://issuer", Subject: "anna", Username: "anna"}
 	ben := outputs.User{Issuer: "https://issuer", Subject: "ben", Username: "ben"}
 	j, err := s.CreateJob(ctx, tenant, outputs.NewJob{Node: 1, Creator: anna})
@@ -308,7 +312,7 @@ func listPage(t *testing.T, s *outputs.Store, tenant, body string) ([]int64, str
 	if err != nil {
 		t.Fatalf("parse %s: %v", body, err)
 	}
-	listing, err := s.List(t.Context(), tenant, spec)
+	listing, err := s.List(auth.WithTenant(t.Context(), tenant), tenant, spec)
 	if err != nil {
 		t.Fatalf("list %s: %v", body, err)
 	}

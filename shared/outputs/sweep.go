@@ -52,8 +52,12 @@ type Swept struct {
 // that is at least grace old, by reading the queue's partitions for what is due. Running
 // twice, also at once, is harmless: an intent is claimed before its bytes go, and a claim
 // makes the add's late transaction fail. It stops at the first error; the next run goes
-// on where it stopped.
+// on where it stopped. It works on behalf of no tenant, by clients of its own.
 func (s *Store) Sweep(ctx context.Context, grace time.Duration) (Swept, error) {
+	return s.sweeper.sweep(ctx, grace)
+}
+
+func (s *Store) sweep(ctx context.Context, grace time.Duration) (Swept, error) {
 	due := FormatTime(s.now().Add(Grace - grace))
 	counts := make([]Swept, queuePartitions)
 	group, ctx := errgroup.WithContext(ctx)

@@ -49,7 +49,7 @@ func disturbed(a *awstest.AWS, c *clock, operation string, f func(context.Contex
 
 func objects(t *testing.T, a *awstest.AWS) int {
 	t.Helper()
-	all, err := a.S3.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &a.Bucket})
+	all, err := a.S3.ListObjectsV2(acting(t), &s3.ListObjectsV2Input{Bucket: &a.Bucket})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func crash(context.Context) error { return errCrash }
 // swept sweeps and compares what was done.
 func swept(t *testing.T, s *outputs.Store, grace time.Duration, want outputs.Swept) {
 	t.Helper()
-	got, err := s.Sweep(t.Context(), grace)
+	got, err := s.Sweep(acting(t), grace)
 	if err != nil {
 		t.Fatalf("sweep: %v", err)
 	}
@@ -124,21 +124,21 @@ func TestCrashedAdd(t *testing.T) {
 			t.Parallel()
 			s, a, c := newStore(t)
 			startedJob(t, s, 1)
-			if _, err := disturbed(a, c, tc.at, crash).Add(t.Context(), tenant, addition(1, "n", "t", "x")); !errors.Is(err, errCrash) {
+			if _, err := disturbed(a, c, tc.at, crash).Add(acting(t), tenant, addition(1, "n", "t", "x")); !errors.Is(err, errCrash) {
 				t.Fatalf("got %v, want a crash", err)
 			}
 			if got := objects(t, a); got != tc.objects {
 				t.Errorf("%d objects after the crash, want %d", got, tc.objects)
 			}
-			_, err := s.OutputByName(t.Context(), tenant, 1, "n", "t")
+			_, err := s.OutputByName(acting(t), tenant, 1, "n", "t")
 			wantFault(t, err, fault.OutputNotFound)
 
 			swept(t, s, outputs.Grace, outputs.Swept{}) // too young
 			c.advance(outputs.Grace)
-			if got, err := s.Sweep(t.Context(), 2*outputs.Grace); err != nil || got.Oldest != 0 {
+			if got, err := s.Sweep(acting(t), 2*outputs.Grace); err != nil || got.Oldest != 0 {
 				t.Errorf("nothing is two hours old: %+v, %v", got, err)
 			}
-			old, err := s.Sweep(t.Context(), outputs.Grace)
+			old, err := s.Sweep(acting(t), outputs.Grace)
 			if want := (outputs.Swept{Intents: 1, Oldest: 3600}); err != nil || old != want {
 				t.Errorf("swept %+v (%v), want %+v", old, err, want)
 			}
@@ -162,9 +162,9 @@ func TestSweptWhileAdding(t *testing.T) {
 		_, err := s.Sweep(ctx, 0)
 		return err
 	})
-	_, err := slow.Add(t.Context(), tenant, addition(1, "n", "t", "x"))
+	_, err := slow.Add(acting(t), tenant, addition(1, "n", "t", "x"))
 	wantFault(t, err, fault.Unavailable)
-	_, err = s.OutputByName(t.Context(), tenant, 1, "n", "t")
+	_, err = s.OutputByName(acting(t), tenant, 1, "n", "t")
 	wantFault(t, err, fault.OutputNotFound)
 	if got := objects(t, a); got != 0 {
 		t.Errorf("%d objects are left", got)
@@ -179,16 +179,16 @@ func TestCrashedHardDelete(t *testing.T) {
 			s, a, c := newStore(t)
 			startedJob(t, s, 1)
 			o := mustAdd(t, s, addition(1, "n", "t", "x"))
-			if _, err := disturbed(a, c, at, crash).HardDelete(t.Context(), tenant, o.PK); err != nil {
+			if _, err := disturbed(a, c, at, crash).HardDelete(acting(t), tenant, o.PK); err != nil {
 				t.Fatalf("the reference is gone, so the answer is success; got %v", err)
 			}
-			_, err := s.Output(t.Context(), tenant, o.PK)
+			_, err := s.Output(acting(t), tenant, o.PK)
 			wantFault(t, err, fault.NotFound)
 			// Two sweeps at once do no more harm than one.
 			var wg sync.WaitGroup
 			for range 2 {
 				wg.Go(func() {
-					if _, err := s.Sweep(context.WithoutCancel(t.Context()), 0); err != nil {
+					if _, err := s.Sweep(context.WithoutCancel(acting(t)), 0); err != nil {
 						t.Errorf("sweep: %v", err)
 					}
 				})
@@ -207,7 +207,7 @@ func TestReinstateAgainstHardDelete(t *testing.T) {
 	t.Parallel()
 	s, a, _ := newStore(t)
 	startedJob(t, s, 1)
-	ctx := context.WithoutCancel(t.Context())
+	ctx := context.WithoutCancel(acting(t))
 	for i := range 25 {
 		o := mustAdd(t, s, addition(1, fmt.Sprint(i), "t", "x"))
 		if _, err := s.Destroy(ctx, tenant, o.PK); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
@@ -43,7 +44,7 @@ func newUpload(name string, size int) outputs.NewUpload {
 
 func mustBegin(t testing.TB, s *outputs.Store, n outputs.NewUpload) outputs.Upload {
 	t.Helper()
-	u, err := s.BeginUpload(t.Context(), tenant, n)
+	u, err := s.BeginUpload(acting(t), tenant, n)
 	if err != nil {
 		t.Fatalf("begin %s: %v", n.Name, err)
 	}
@@ -86,7 +87,7 @@ func linked(t testing.TB, s *outputs.Store, u outputs.Upload, whole []byte, numb
 	t.Helper()
 	offset := int64(number-1) * u.PartSize
 	_, sum := sumOf(whole[offset:min(offset+u.PartSize, int64(len(whole)))])
-	got, err := s.Upload(context.Background(), tenant, u.Job, u.ID, outputs.Wanted{From: number, SHA256: []string{sum}, Admit: anyone})
+	got, err := s.Upload(auth.WithTenant(context.Background(), tenant), tenant, u.Job, u.ID, outputs.Wanted{From: number, SHA256: []string{sum}, Admit: anyone})
 	if err != nil || len(got.Parts) != 1 || got.Arrived != nil {
 		t.Fatalf("the link of part %d: %+v, %v", number, got, err)
 	}
@@ -113,7 +114,7 @@ func completion() outputs.Completion { return outputs.Completion{User: alice, Ad
 
 func mustComplete(t testing.TB, s *outputs.Store, u outputs.Upload) outputs.Output {
 	t.Helper()
-	o, err := s.CompleteUpload(t.Context(), tenant, u.Job, u.ID, completion())
+	o, err := s.CompleteUpload(acting(t), tenant, u.Job, u.ID, completion())
 	if err != nil {
 		t.Fatalf("complete %s: %v", u.Name, err)
 	}
@@ -122,7 +123,7 @@ func mustComplete(t testing.TB, s *outputs.Store, u outputs.Upload) outputs.Outp
 
 func status(t testing.TB, s *outputs.Store, u outputs.Upload) outputs.Upload {
 	t.Helper()
-	u, err := s.Upload(t.Context(), tenant, u.Job, u.ID, outputs.Wanted{From: 1, Admit: anyone})
+	u, err := s.Upload(acting(t), tenant, u.Job, u.ID, outputs.Wanted{From: 1, Admit: anyone})
 	if err != nil {
 		t.Fatalf("status of %s: %v", u.Name, err)
 	}
@@ -191,10 +192,10 @@ func TestUpload(t *testing.T) {
 			if diff := cmp.Diff(want, u); diff != "" || len(u.Parts) != tc.parts {
 				t.Fatalf("begun with %d parts (-want +got):\n%s", len(u.Parts), diff)
 			}
-			_, err := s.OutputByName(t.Context(), tenant, 1, "model", "t")
+			_, err := s.OutputByName(acting(t), tenant, 1, "model", "t")
 			wantFault(t, err, fault.OutputNotFound)
 
-			_, err = s.CompleteUpload(t.Context(), tenant, 1, u.ID, completion())
+			_, err = s.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
 			wantFault(t, err, fault.UploadIncomplete)
 			for number := 1; number < tc.parts; number++ {
 				send(t, s, u, whole, number)
@@ -240,13 +241,13 @@ func TestUpload(t *testing.T) {
 			if u = status(t, s, u); u.State != "completed" || u.Output == nil || cmp.Diff(o, *u.Output, same) != "" || len(u.Parts) != 0 {
 				t.Errorf("status after the completion: %+v", u)
 			}
-			wantFault(t, s.AbortUpload(t.Context(), tenant, 1, u.ID, anyone), fault.UploadCompleted)
+			wantFault(t, s.AbortUpload(acting(t), tenant, 1, u.ID, anyone), fault.UploadCompleted)
 			if code, text := put(t, last, whole[last.Offset:], nil); code < 400 {
 				t.Errorf("a part sent after the completion: %d %s", code, text)
 			}
 			for _, read := range []func() (outputs.Output, error){
-				func() (outputs.Output, error) { return s.Output(t.Context(), tenant, o.PK) },
-				func() (outputs.Output, error) { return s.OutputByName(t.Context(), tenant, 1, "model", "t") },
+				func() (outputs.Output, error) { return s.Output(acting(t), tenant, o.PK) },
+				func() (outputs.Output, error) { return s.OutputByName(acting(t), tenant, 1, "model", "t") },
 			} {
 				if got, err := read(); err != nil || cmp.Diff(o, got, same) != "" {
 					t.Errorf("read back: %+v, %v", got, err)

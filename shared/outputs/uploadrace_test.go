@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
 )
@@ -26,7 +27,7 @@ func TestUploadRefused(t *testing.T) {
 	_, a, c := newStore(t)
 	s := outputs.New(outputs.Config{DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket, Now: c.Now, Uploads: outputs.UploadLimits{MaxSize: 1 << 40}})
 	startedJob(t, s, 1)
-	if _, err := s.CreateJob(t.Context(), tenant, outputs.NewJob{PK: 2, Creator: alice}); err != nil {
+	if _, err := s.CreateJob(acting(t), tenant, outputs.NewJob{PK: 2, Creator: alice}); err != nil {
 		t.Fatal(err)
 	}
 	mustAdd(t, s, addition(1, "taken", "t", "x"))
@@ -49,7 +50,7 @@ func TestUploadRefused(t *testing.T) {
 	} {
 		n := newUpload("n", 1000)
 		tc.change(&n)
-		_, err := s.BeginUpload(t.Context(), tenant, n)
+		_, err := s.BeginUpload(acting(t), tenant, n)
 		if !fault.Is(err, tc.want) {
 			t.Errorf("%s: %v, want %s", tc.name, err, tc.want)
 		}
@@ -73,7 +74,7 @@ func TestUploadRefused(t *testing.T) {
 		if u.PartSize != tc.partSize || int64(u.PartCount) != tc.parts || len(u.Parts) != int(min(tc.parts, outputs.PartsAtOnce)) {
 			t.Errorf("%d bytes, parts of %d asked: %d of %d, %d listed, want %d of %d", tc.size, tc.asked, u.PartCount, u.PartSize, len(u.Parts), tc.parts, tc.partSize)
 		}
-		u, err := s.Upload(t.Context(), tenant, 1, u.ID, outputs.Wanted{From: u.PartCount, Admit: anyone})
+		u, err := s.Upload(acting(t), tenant, 1, u.ID, outputs.Wanted{From: u.PartCount, Admit: anyone})
 		if err != nil || !slices.Equal(numbers(u.Parts), []int{u.PartCount}) || u.Parts[0].Offset+u.Parts[0].Size != tc.size {
 			t.Errorf("%d bytes: the last part %+v, %v", tc.size, u.Parts, err)
 		}
@@ -99,7 +100,7 @@ func TestIncomplete(t *testing.T) {
 	check := func(what string, u outputs.Upload, c outputs.Completion, missing, wrong []int) {
 		t.Helper()
 		c.User, c.Admit = alice, anyone
-		_, err := s.CompleteUpload(t.Context(), tenant, 1, u.ID, c)
+		_, err := s.CompleteUpload(acting(t), tenant, 1, u.ID, c)
 		f, _ := fault.As(err)
 		if !fault.Is(err, fault.UploadIncomplete) {
 			t.Fatalf("%s: %v", what, err)
@@ -120,29 +121,29 @@ func TestIncomplete(t *testing.T) {
 	check("a part too many", single, outputs.Completion{Parts: map[int]string{2: tailSum}}, []int{}, []int{2})
 	// A name that was taken meanwhile is told as by add; freed again, it is theirs.
 	holder := mustAdd(t, s, addition(1, "n", "t", "faster"))
-	_, err := s.CompleteUpload(t.Context(), tenant, 1, several.ID, completion())
+	_, err := s.CompleteUpload(acting(t), tenant, 1, several.ID, completion())
 	if f, _ := fault.As(err); !fault.Is(err, fault.DuplicateOutput) || f.Details["pk"] != holder.PK {
 		t.Errorf("a name that was taken: %v", err)
 	}
-	if _, err := s.HardDelete(t.Context(), tenant, holder.PK); err != nil {
+	if _, err := s.HardDelete(acting(t), tenant, holder.PK); err != nil {
 		t.Fatal(err)
 	}
 	// Of another job, and of another tenant, there is no such upload.
 	startedJob(t, s, 2)
-	_, err = s.CompleteUpload(t.Context(), tenant, 2, several.ID, completion())
+	_, err = s.CompleteUpload(acting(t), tenant, 2, several.ID, completion())
 	wantFault(t, err, fault.UploadNotFound)
-	wantFault(t, s.AbortUpload(t.Context(), tenant, 2, several.ID, anyone), fault.UploadNotFound)
-	wantFault(t, s.AbortUpload(t.Context(), "other", 1, several.ID, anyone), fault.NotFound)
+	wantFault(t, s.AbortUpload(acting(t), tenant, 2, several.ID, anyone), fault.UploadNotFound)
+	wantFault(t, s.AbortUpload(auth.WithTenant(acting(t), "other"), "other", 1, several.ID, anyone), fault.NotFound)
 
 	// The job must still take outputs.
-	if _, err := s.Finish(t.Context(), tenant, 1, 1, nil, anyone); err != nil {
+	if _, err := s.Finish(acting(t), tenant, 1, 1, nil, anyone); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.CompleteUpload(t.Context(), tenant, 1, several.ID, completion())
+	_, err = s.CompleteUpload(acting(t), tenant, 1, several.ID, completion())
 	wantFault(t, err, fault.JobFinished)
 	// What was not completed in time is gone.
 	c.advance(outputs.DefaultUploadLife)
-	_, err = s.CompleteUpload(t.Context(), tenant, 1, several.ID, completion())
+	_, err = s.CompleteUpload(acting(t), tenant, 1, several.ID, completion())
 	wantFault(t, err, fault.UploadExpired)
 	if u := status(t, s, several); u.State != outputs.UploadAborted || len(u.Parts) != 0 {
 		t.Errorf("status of an expired upload: %+v", u)
@@ -151,9 +152,9 @@ func TestIncomplete(t *testing.T) {
 	c.advance(outputs.Grace)
 	swept(t, s, outputs.Grace, outputs.Swept{Uploads: 2})
 	held(t, a, 0, 0)
-	_, err = s.CompleteUpload(t.Context(), tenant, 1, several.ID, completion())
+	_, err = s.CompleteUpload(acting(t), tenant, 1, several.ID, completion())
 	wantFault(t, err, fault.UploadExpired)
-	if err := s.AbortUpload(t.Context(), tenant, 1, several.ID, anyone); err != nil {
+	if err := s.AbortUpload(acting(t), tenant, 1, several.ID, anyone); err != nil {
 		t.Errorf("abort of an expired upload: %v", err)
 	}
 }
@@ -172,10 +173,10 @@ func TestAbort(t *testing.T) {
 	send(t, s, single, whole[:10])
 	for range 2 {
 		for _, u := range []outputs.Upload{several, single} {
-			if err := s.AbortUpload(t.Context(), tenant, 1, u.ID, anyone); err != nil {
+			if err := s.AbortUpload(acting(t), tenant, 1, u.ID, anyone); err != nil {
 				t.Fatal(err)
 			}
-			_, err := s.CompleteUpload(t.Context(), tenant, 1, u.ID, completion())
+			_, err := s.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
 			wantFault(t, err, fault.UploadAborted)
 			if u := status(t, s, u); u.State != outputs.UploadAborted || len(u.Parts) != 0 {
 				t.Errorf("status after the abort: %+v", u)
@@ -190,7 +191,7 @@ func TestAbort(t *testing.T) {
 		t.Errorf("a single part sent after the abort: %d %s", code, text)
 	}
 	held(t, a, 1, 0)
-	_, err := s.CompleteUpload(t.Context(), tenant, 1, single.ID, completion())
+	_, err := s.CompleteUpload(acting(t), tenant, 1, single.ID, completion())
 	wantFault(t, err, fault.UploadAborted)
 	held(t, a, 0, 0) // who is told so has it freed
 	if code, text := put(t, only, whole[:10], nil); code != 200 {
@@ -238,7 +239,7 @@ func TestCrashedUpload(t *testing.T) {
 					t.Fatalf("got %v, want a crash", err)
 				}
 			}
-			_, err := s.OutputByName(t.Context(), tenant, 1, "n", "t")
+			_, err := s.OutputByName(acting(t), tenant, 1, "n", "t")
 			wantFault(t, err, fault.OutputNotFound)
 			want := outputs.Swept{Uploads: 2}
 			left := 0
@@ -259,12 +260,12 @@ func TestCrashedUpload(t *testing.T) {
 }
 
 func begin(s *outputs.Store, _ outputs.Upload, n outputs.NewUpload) error {
-	_, err := s.BeginUpload(context.Background(), tenant, n)
+	_, err := s.BeginUpload(auth.WithTenant(context.Background(), tenant), tenant, n)
 	return err
 }
 
 func complete(s *outputs.Store, u outputs.Upload, _ outputs.NewUpload) error {
-	_, err := s.CompleteUpload(context.Background(), tenant, 1, u.ID, completion())
+	_, err := s.CompleteUpload(auth.WithTenant(context.Background(), tenant), tenant, 1, u.ID, completion())
 	return err
 }
 
@@ -310,12 +311,12 @@ func TestCompleteWhileAnother(t *testing.T) {
 		}
 		return nil
 	})
-	_, err := waiting.CompleteUpload(t.Context(), tenant, 1, u.ID, completion())
+	_, err := waiting.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
 	wantFault(t, err, fault.Unavailable)
 	if heads < 40 {
 		t.Errorf("looked %d times", heads)
 	}
-	_, err = s.OutputByName(t.Context(), tenant, 1, "n", "t")
+	_, err = s.OutputByName(acting(t), tenant, 1, "n", "t")
 	wantFault(t, err, fault.OutputNotFound)
 }
 
@@ -337,7 +338,7 @@ func rounds(t *testing.T) int {
 // bytes are there, or none and, after the sweep, nothing.
 func TestUploadRaces(t *testing.T) {
 	t.Parallel()
-	ctx := context.Background()
+	ctx := auth.WithTenant(context.Background(), tenant)
 	abort := func(s, _ *outputs.Store, u outputs.Upload) (outputs.Output, error) {
 		return outputs.Output{}, s.AbortUpload(ctx, tenant, 1, u.ID, anyone)
 	}
@@ -408,7 +409,9 @@ func raceOnce(t *testing.T, s, later *outputs.Store, u outputs.Upload, round int
 		err, otherErr error
 	)
 	delay := time.Duration(round%10) * time.Millisecond
-	wg.Go(func() { mine, err = s.CompleteUpload(context.Background(), tenant, 1, u.ID, completion()) })
+	wg.Go(func() {
+		mine, err = s.CompleteUpload(auth.WithTenant(context.Background(), tenant), tenant, 1, u.ID, completion())
+	})
 	wg.Go(func() {
 		time.Sleep(delay)
 		theirs, otherErr = other(s, later, u)

@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/go-cmp/cmp"
 
+	"joboutputs/infra/prove/report"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
 )
@@ -91,6 +92,19 @@ func hostile(r *rig) map[string]string {
 		"header and more":       r.signText(`{"alg":"ES256","kid":"ec"}{}`, payload),
 		"header is not UTF-8":   r.signText("{\"alg\":\"ES256\",\"kid\":\"ec\",\"x\":\"\xff\"}", payload),
 
+		"a path for a kid":    withHeader(map[string]any{"kid": "../../dev/null"}),
+		"a kid in an array":   withHeader(map[string]any{"kid": []string{"ec"}}),
+		"alg in an array":     withHeader(map[string]any{"alg": []string{"ES256"}}),
+		"alg is empty":        withHeader(map[string]any{"alg": ""}),
+		"HS256, empty secret": signWith(r.T, jwt.SigningMethodHS256, b64(`{"alg":"HS256","kid":"ec"}`)+"."+parts[1], []byte{}),
+		"HS256 with the JWK":  signWith(r.T, jwt.SigningMethodHS256, b64(`{"alg":"HS256","kid":"ec"}`)+"."+parts[1], []byte(text(r.T, ecJWK("ec", &r.ec.PublicKey)))),
+		"a JWS in JSON":       `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
+		"a padded header":     b64(`{"alg":"ES256","kid":"ec" }`) + "=." + parts[1] + "." + parts[2],
+		"a scheme before it":  "Bearer " + good,
+		"a NUL after it":      good + "\x00",
+
+		"a nested JWT":          withPayload(good),
+		"claims and more":       withPayload(payload + "{}"),
 		"claims are null":       withPayload("null"),
 		"claims are an array":   withPayload("[]"),
 		"claims are text":       withPayload(`"x"`),
@@ -182,12 +196,15 @@ func strayBits(signature string) string {
 
 func TestHostile(t *testing.T) {
 	r := newRig(t, nil)
+	check, refused, accepted := report.Begin(t, "tokens", 0), 0, 0
 	for name, raw := range hostile(r) {
 		t.Run(name, func(t *testing.T) {
 			p, err := r.verifier.Principal(t.Context(), raw)
 			if !fault.Is(err, fault.TokenNotValid) {
+				accepted++
 				t.Fatalf("got %+v, %v, want %s", p, err, fault.TokenNotValid)
 			}
+			refused++
 			if diff := cmp.Diff(auth.Principal{}, p); diff != "" {
 				t.Errorf("a refused token has a principal: %s", diff)
 			}
@@ -199,4 +216,6 @@ func TestHostile(t *testing.T) {
 	if _, err := r.verifier.Principal(t.Context(), r.ecToken(nil)); err != nil {
 		t.Errorf("a good token after all that: %v", err)
 	}
+	check.AtLeast("kinds of hostile token that are refused", refused, 50)
+	check.Equal("kinds of hostile token that are not", accepted, 0)
 }

@@ -16,19 +16,26 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"joboutputs/infra/prove/report"
 	"joboutputs/shared/fault"
 )
 
 func (r *rig) accept(raw string) {
 	r.Helper()
+	r.accepted.Add(1)
 	if _, err := r.verifier.Principal(r.Context(), raw); err != nil {
+		r.accepted.Add(-1)
+		r.wrong.Add(1)
 		r.Errorf("a good token: %v", err)
 	}
 }
 
 func (r *rig) refuse(raw string, want fault.Kind) {
 	r.Helper()
+	r.refused.Add(1)
 	if _, err := r.verifier.Principal(r.Context(), raw); !fault.Is(err, want) {
+		r.refused.Add(-1)
+		r.wrong.Add(1)
 		r.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -46,6 +53,7 @@ func (r *rig) unknownKid(i int) string {
 
 func TestBadTokensCostNoFetches(t *testing.T) {
 	r := newRig(t, nil)
+	check := report.Begin(t, "tokens", 0)
 	good := r.ecToken(nil)
 	var all sync.WaitGroup
 	for worker := range 8 {
@@ -60,6 +68,8 @@ func TestBadTokensCostNoFetches(t *testing.T) {
 	}
 	all.Wait()
 	r.fetched(2) // the first, and one for a kid that might have been new
+	check.AtLeast("bad tokens with kids that were made up, good ones between them", int(r.refused.Load()), 10_000)
+	check.AtMost("fetches of the issuer's keys for these", int(r.set.fetches.Load()), 2)
 }
 
 func TestForeignTokensCostNoFetch(t *testing.T) {
@@ -72,6 +82,7 @@ func TestForeignTokensCostNoFetch(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	r := newRig(t, nil)
+	check := report.Begin(t, "tokens", 0)
 	old := r.ecToken(nil)
 	r.accept(old)
 	for _, attacked := range []bool{false, true} {
@@ -92,6 +103,8 @@ func TestRotation(t *testing.T) {
 		all.Wait()
 		r.clock.pass(10 * time.Second)
 	}
+	check.AtLeast("requests with old and new keys while keys are rotated, once under attack", int(r.accepted.Load()), 200)
+	check.Equal("of these that failed", int(r.wrong.Load()), 0)
 }
 
 func TestWithdrawnKey(t *testing.T) {
@@ -109,6 +122,7 @@ func TestWithdrawnKey(t *testing.T) {
 
 func TestIssuerDown(t *testing.T) {
 	r := newRig(t, nil)
+	check := report.Begin(t, "tokens", 0)
 	r.set.down()
 	raw := r.ecToken(map[string]any{"exp": start.Unix() + 86400})
 	_, err := r.verifier.Principal(t.Context(), raw)
@@ -119,6 +133,7 @@ func TestIssuerDown(t *testing.T) {
 		r.refuse(raw, fault.Unavailable)
 	}
 	r.fetched(1)
+	check.AtLeast("requests answered 503, the issuer being away before its keys were ever had", int(r.refused.Load()), 1_000)
 
 	r.set.publish(ecJWK("ec", &r.ec.PublicKey))
 	r.clock.pass(5 * time.Second)
@@ -132,6 +147,8 @@ func TestIssuerDown(t *testing.T) {
 		r.refuse(r.unknownKid(0), fault.TokenNotValid)
 	}
 	r.fetched(3)
+	check.AtLeast("requests accepted by stale keys, the issuer being away for an hour", int(r.accepted.Load()), 1_000)
+	check.Equal("requests with another answer while it was away", int(r.wrong.Load()), 0)
 }
 
 // TestUnusableSets holds that an answer that is no key set counts as none.

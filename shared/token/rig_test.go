@@ -39,6 +39,8 @@ type rig struct {
 	set      *keyServer
 	clock    *clock
 	verifier *token.Verifier
+
+	accepted, refused, wrong atomic.Int64 // by accept and refuse; what neither wanted
 }
 
 func newRig(t *testing.T, change func(*token.Config)) *rig {

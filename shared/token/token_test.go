@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"joboutputs/infra/prove/report"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
 	"joboutputs/shared/token"
@@ -24,6 +25,7 @@ func TestPrincipal(t *testing.T) {
 	}
 	admin := with(func(p *auth.Principal) { p.Admin = true })
 	es := map[string]any{"alg": "ES256", "kid": "ec"}
+	check, accepted, wrong := report.Begin(t, "tokens", 0), 0, 0
 	for _, tt := range []struct {
 		name   string
 		config func(*token.Config)
@@ -71,14 +73,19 @@ func TestPrincipal(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, tt.config)
 			got, err := r.verifier.Principal(t.Context(), r.sign(tt.header, claims(tt.claims)))
+			wrong++
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.want, got, cmp.Comparer(time.Time.Equal)); diff != "" {
-				t.Errorf("principal (-want +got):\n%s", diff)
+				t.Fatalf("principal (-want +got):\n%s", diff)
 			}
+			wrong--
+			accepted++
 		})
 	}
+	check.AtLeast("variants of good tokens that are accepted, as whom they say", accepted, 12)
+	check.Equal("variants of good tokens that are not", wrong, 0)
 }
 
 // renamed is a config in which a claim of ours has the issuer's name.

@@ -26,6 +26,7 @@ import (
 	"context"
 	"time"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/outputs"
 )
 
@@ -134,5 +135,5 @@ type importer interface {
 // nothing; rows that are there with other content are an error that names the field. Users
 // are the token issuer's and are not loaded here.
 func (s *Seed) Load(ctx context.Context, store importer) error {
-	return store.Import(ctx, s.Tenant, s.Import())
+	return store.Import(auth.WithTenant(ctx, s.Tenant), s.Tenant, s.Import())
 }

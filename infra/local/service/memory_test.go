@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"joboutputs/shared/archive"
+	"joboutputs/shared/auth"
 	"joboutputs/shared/delivery"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
@@ -160,7 +161,7 @@ func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 func importRows(t *testing.T, store *outputs.Store, tenant string, rows outputs.Import) {
 	t.Helper()
-	if err := store.Import(t.Context(), tenant, rows); err != nil {
+	if err := store.Import(auth.WithTenant(t.Context(), tenant), tenant, rows); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
 )
@@ -79,7 +80,7 @@ func TestSweep(t *testing.T) {
 		s.ok(nil, 200, node, "POST", job+"/outputs/model/bin", "winner")
 		return nil
 	}
-	if _, err := r.svc.Store.Add(t.Context(), "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
+	if _, err := r.svc.Store.Add(auth.WithTenant(t.Context(), "acme"), "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
 		t.Fatalf("the loser gets %v", err)
 	}
 	type counts struct{ Intents, Tombstones, Skipped int }

@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,19 +9,15 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/middleware"
-
 	"joboutputs/infra/local/gateway"
 	"joboutputs/infra/local/seed"
 	"joboutputs/infra/local/service"
+	"joboutputs/infra/local/servicetest"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
 )
@@ -40,18 +35,18 @@ type rig struct {
 	svc   *service.Service
 	url   string
 	clock *clock
-	log   *safeBuffer
-	calls *recorder
+	log   *servicetest.Log
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{aws: awstest.New(t), clock: &clock{now: time.Now().Truncate(time.Second)}, log: &safeBuffer{}, calls: &recorder{}}
+	r := &rig{aws: awstest.New(t), clock: &clock{now: time.Now().Truncate(time.Second)}, log: &servicetest.Log{}}
+	t.Cleanup(func() { r.log.Check(t) }) // after the server has ended
 	log := slog.New(slog.NewJSONHandler(r.log, nil))
 	var err error
 	r.svc, err = service.New(service.Config{
-		DynamoDB: localaws.DynamoDB(r.aws.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, r.calls.add) }),
-		S3:       localaws.S3(r.aws.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, r.calls.add) }),
+		DynamoDB: localaws.DynamoDB(r.aws.DynamoDBEndpoint),
+		S3:       localaws.S3(r.aws.S3Endpoint),
 		Table:    r.aws.Table, Bucket: r.aws.Bucket,
 		Log: log, Now: r.clock.Now,
 	})
@@ -192,72 +187,4 @@ func (c *clock) tick(step time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.step = step
-}
-
-// safeBuffer takes a log.
-type safeBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-// take empties the buffer.
-func (b *safeBuffer) take() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	text := b.buffer.String()
-	b.buffer.Reset()
-	return text
-}
-
-// call is one call to a store.
-type call struct {
-	operation string
-	input     string // as JSON
-}
-
-// recorder notes the calls of the service to its stores.
-type recorder struct {
-	mu    sync.Mutex
-	calls []call
-}
-
-func (rec *recorder) add(stack *middleware.Stack) error {
-	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("record", func(
-		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
-	) (middleware.InitializeOutput, middleware.Metadata, error) {
-		operation := strings.TrimSuffix(fmt.Sprintf("%T", in.Parameters), "Input")
-		var input any = in.Parameters
-		switch in := in.Parameters.(type) { // whose bodies are no JSON
-		case *s3.PutObjectInput:
-			input = *in.Key
-		case *s3.GetObjectInput:
-			input = *in.Key
-		}
-		text, err := json.Marshal(input)
-		if err != nil {
-			return middleware.InitializeOutput{}, middleware.Metadata{}, fmt.Errorf("record %s: %w", operation, err)
-		}
-		rec.mu.Lock()
-		rec.calls = append(rec.calls, call{operation[strings.LastIndexByte(operation, '.')+1:], string(text)})
-		rec.mu.Unlock()
-		return next.HandleInitialize(ctx, in)
-	}), middleware.Before)
-}
-
-// take returns the calls since the last take, sorted: some are made at the same time.
-func (rec *recorder) take() []call {
-	rec.mu.Lock()
-	defer rec.mu.Unlock()
-	calls := rec.calls
-	rec.calls = nil
-	slices.SortFunc(calls, func(a, b call) int {
-		return strings.Compare(a.operation+a.input, b.operation+b.input)
-	})
-	return calls
 }

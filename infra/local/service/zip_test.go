@@ -92,7 +92,7 @@ func TestZip(t *testing.T) {
 	if _, err := archive.Check(bytes.NewReader(a.body), int64(len(a.body))); a.broken == nil || err == nil || a.status != 200 {
 		t.Errorf("with bytes missing: %d with %d bytes, broken %v, as a zip %v", a.status, len(a.body), a.broken, err)
 	}
-	if log := r.log.take(); !strings.Contains(log, "bytes_missing") {
+	if log := r.log.Take(); !strings.Contains(log, "bytes_missing") {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 	s.ok(nil, 200, admin, "DELETE", fmt.Sprintf("/v1/job-outputs/%d/hard", pks["last/bin"]), "")

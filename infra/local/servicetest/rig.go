@@ -4,7 +4,6 @@
 package servicetest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -44,6 +43,7 @@ type Middleware = func(*middleware.Stack) error
 func New(tb testing.TB, middlewares ...Middleware) *Rig {
 	tb.Helper()
 	r := &Rig{AWS: awstest.New(tb), Clock: &Clock{now: time.Now().Truncate(time.Second)}, Log: &Log{}}
+	tb.Cleanup(func() { r.Log.Check(tb) }) // after the server has ended
 	log := slog.New(slog.NewJSONHandler(r.Log, nil))
 	var err error
 	r.Service, err = service.New(service.Config{
@@ -203,25 +203,4 @@ func (c *Clock) Advance(by time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(by)
-}
-
-// Log takes the service's log.
-type Log struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buffer.Write(p)
-}
-
-// Take empties the log and returns what was in it.
-func (l *Log) Take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	text := l.buffer.String()
-	l.buffer.Reset()
-	return text
 }

@@ -1,4 +1,4 @@
-package service_test
+package walls_test
 
 import (
 	"crypto/sha256"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"joboutputs/infra/local/issuer"
+	"joboutputs/infra/local/servicetest"
+	"joboutputs/shared/auth"
 	"joboutputs/shared/outputs"
 )
 
@@ -40,7 +42,9 @@ const wallsSeed = `{
 // walls is two tenants: one that tries everything, one that has what nobody else may see.
 type walls struct {
 	script
+	calls        recorder
 	mine, theirs string
+	tally
 
 	staged   []staged // theirs: an open upload, a completed one, an aborted one, an open one of a job both have
 	foreign  []output // theirs, beyond the seed; the jobs beyond it are 7020001 to 7020005
@@ -54,15 +58,16 @@ type walls struct {
 const canaryUser = "canary-user"
 
 func newWalls(t *testing.T, mine, theirs string) *walls {
-	r := newRig(t)
-	w := &walls{script: script{t, r}, mine: mine, theirs: theirs}
-	r.load(t, wallsSeed, mine)
-	r.load(t, wallsSeed, theirs)
-	r.clock.tick(1234 * time.Microsecond) // no two times of theirs are the same
+	w := &walls{mine: mine, theirs: theirs}
+	r := servicetest.New(t, w.calls.add)
+	w.script = script{t, r}
+	r.Load(t, wallsSeed, mine)
+	r.Load(t, wallsSeed, theirs)
+	r.Clock.Tick(1234 * time.Microsecond) // no two times of theirs are the same
 	w.furnish()
-	r.clock.tick(time.Second)
-	r.clock.Now()
-	r.clock.tick(0)
+	r.Clock.Tick(time.Second)
+	r.Clock.Now()
+	r.Clock.Tick(0)
 	w.base = w.dump()
 	w.findCanaries()
 	w.probes = map[string][]probe{}
@@ -79,18 +84,18 @@ func (w *walls) furnish() {
 		Tenant: w.theirs, PK: 7030001, Username: canaryUser, Password: canaryUser,
 		Admin: true, Active: true, Nodes: []int64{11, 505050, 606060, 707070},
 	}
-	if err := w.rig.svc.Issuer.AddUser(u); err != nil {
+	if err := w.rig.Service.Issuer.AddUser(u); err != nil {
 		w.Fatal(err)
 	}
-	if err := w.rig.svc.Store.Import(w.Context(), w.theirs, outputs.Import{LastOutputPK: 7010000}); err != nil {
+	if err := w.rig.Service.Store.Import(auth.WithTenant(w.Context(), w.theirs), w.theirs, outputs.Import{LastOutputPK: 7010000}); err != nil {
 		w.Fatal(err)
 	}
-	user := w.rig.login(w.T, canaryUser, w.theirs)
+	user := w.rig.Login(w.T, canaryUser, w.theirs)
 	for _, job := range []struct{ pk, node, finish string }{
 		{"7020001", "707070", ""}, {"7020002", "", ""}, {"7020003", "606060", "{}"},
 		{"7020004", "606060", `{"error":"canary error"}`}, {"7020005", "505050", ""},
 	} {
-		path, node := "/v1/jobs/"+job.pk, user.as(job.node)
+		path, node := "/v1/jobs/"+job.pk, user.As(job.node)
 		w.ok(nil, 201, user, "POST", "/v1/jobs/create", `{"pk":`+job.pk+`,"description":"canary description `+job.pk+`"}`)
 		if job.node == "" {
 			continue
@@ -125,7 +130,7 @@ func (w *walls) furnish() {
 type staged struct{ job, id string }
 
 // begin begins an upload of content that names it.
-func (s script) begin(c caller, job, name string) (id string) {
+func (s script) begin(c servicetest.Caller, job, name string) (id string) {
 	s.Helper()
 	var upload struct{ ID string }
 	s.ok(&upload, 201, c, "POST", "/v1/jobs/"+job+"/uploads", fmt.Sprintf(`{"name":%q,"type":"bin","size":%d}`, name, len("content of "+name)))
@@ -133,13 +138,13 @@ func (s script) begin(c caller, job, name string) (id string) {
 }
 
 // send sends the content of an upload of one part.
-func (s script) send(c caller, job, id, content string) {
+func (s script) send(c servicetest.Caller, job, id, content string) {
 	s.Helper()
 	var upload struct{ Parts []outputs.UploadPart }
 	s.ok(&upload, 200, c, "GET", fmt.Sprintf("/v1/jobs/%s/uploads/%s?sha256=%x", job, id, sha256.Sum256([]byte(content))), "")
 	for _, p := range upload.Parts {
-		r := request{method: p.Method, body: content[p.Offset : p.Offset+p.Size], header: p.Headers}
-		caller{}.do(s, *p.URL, r).want(s, 200)
+		r := servicetest.Request{Method: p.Method, Body: content[p.Offset : p.Offset+p.Size], Header: p.Headers}
+		servicetest.Caller{}.Do(s, *p.URL, r).Want(s, 200)
 	}
 }
 
@@ -205,6 +210,7 @@ func (w *walls) restore(after string) {
 			continue
 		}
 		if now[key].owner != w.mine {
+			w.changed++
 			w.Fatalf("%s wrote a row of %q: %s", after, now[key].owner, now[key].text)
 		}
 		if !known {
@@ -216,6 +222,7 @@ func (w *walls) restore(after string) {
 			continue
 		}
 		if was.owner != w.mine {
+			w.changed++
 			w.Fatalf("%s removed or changed a row of %q: %s", after, was.owner, was.text)
 		}
 		w.put(was.item)

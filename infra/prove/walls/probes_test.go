@@ -1,4 +1,4 @@
-package service_test
+package walls_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"joboutputs/infra/local/servicetest"
 	"joboutputs/shared/filter"
 	"joboutputs/shared/outputs"
 )
@@ -26,19 +27,19 @@ type probe struct {
 
 type gap struct{ name, foreign, missing string }
 
-func (p probe) filled(g func(gap) string, method string) request {
+func (p probe) filled(g func(gap) string, method string) servicetest.Request {
 	inPath, plain := make([]string, 0, 2*len(p.gaps)), make([]string, 0, 2*len(p.gaps))
 	for _, gap := range p.gaps {
 		inPath = append(inPath, "{"+gap.name+"}", url.PathEscape(g(gap)))
 		plain = append(plain, "{"+gap.name+"}", g(gap))
 	}
 	fill := strings.NewReplacer(plain...).Replace
-	req := request{method: method, path: strings.NewReplacer(inPath...).Replace(p.path) + fill(p.query), body: fill(p.body), header: map[string]string{}}
+	req := servicetest.Request{Method: method, Path: strings.NewReplacer(inPath...).Replace(p.path) + fill(p.query), Body: fill(p.body), Header: map[string]string{}}
 	for name, value := range p.header {
-		req.header[name] = fill(value)
+		req.Header[name] = fill(value)
 	}
 	if p.node != "" {
-		req.header["Node-Id"] = fill(p.node)
+		req.Header["Node-Id"] = fill(p.node)
 	}
 	return req
 }
@@ -49,7 +50,8 @@ var everyMethod = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
 }
 
-// probe makes the requests to a resource template that could find something of theirs.
+// probe makes the requests to a resource template that could find something of theirs. What
+// else a request may name of a tenant (a header's key, a query's) becomes a gap here.
 func (w *walls) probe(resource string) []probe {
 	var all []probe
 	switch {
@@ -208,10 +210,10 @@ func (w *walls) cursors(resource string) []probe {
 		`"include_inactive":true,"expressions":[{"type":"exact","field":"job","value":2}]`,
 		`"order_by":[{"field":"creation_time","ascending":false}]`,
 	} {
-		a := w.ok(nil, 200, w.rig.login(w.T, "bob", w.theirs), "POST", resource, `{"limit":2,`+members+`}`)
-		theirs := a.header.Get("X-Next-Cursor")
+		a := w.ok(nil, 200, w.rig.Login(w.T, "bob", w.theirs), "POST", resource, `{"limit":2,`+members+`}`)
+		theirs := a.Header.Get("X-Next-Cursor")
 		var page []output
-		a.decode(w, &page)
+		a.Decode(w, &page)
 		if theirs == "" {
 			w.Fatalf("%s: no cursor", members)
 		}

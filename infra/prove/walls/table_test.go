@@ -1,4 +1,4 @@
-package service_test
+package walls_test
 
 import (
 	"encoding/json"
@@ -49,7 +49,7 @@ func texts(i item) []string {
 func (w *walls) dump() map[string]row {
 	w.Helper()
 	all := map[string]row{}
-	pages := dynamodb.NewScanPaginator(w.rig.aws.DynamoDB, &dynamodb.ScanInput{TableName: &w.rig.aws.Table})
+	pages := dynamodb.NewScanPaginator(w.rig.AWS.DynamoDB, &dynamodb.ScanInput{TableName: &w.rig.AWS.Table})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(w.Context())
 		if err != nil {
@@ -74,7 +74,7 @@ func (w *walls) dump() map[string]row {
 
 func (w *walls) put(i item) {
 	w.Helper()
-	if _, err := w.rig.aws.DynamoDB.PutItem(w.Context(), &dynamodb.PutItemInput{TableName: &w.rig.aws.Table, Item: i}); err != nil {
+	if _, err := w.rig.AWS.DynamoDB.PutItem(w.Context(), &dynamodb.PutItemInput{TableName: &w.rig.AWS.Table, Item: i}); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -82,7 +82,7 @@ func (w *walls) put(i item) {
 func (w *walls) remove(i item) {
 	w.Helper()
 	key := item{"PK": i["PK"], "SK": i["SK"]}
-	if _, err := w.rig.aws.DynamoDB.DeleteItem(w.Context(), &dynamodb.DeleteItemInput{TableName: &w.rig.aws.Table, Key: key}); err != nil {
+	if _, err := w.rig.AWS.DynamoDB.DeleteItem(w.Context(), &dynamodb.DeleteItemInput{TableName: &w.rig.AWS.Table, Key: key}); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -92,7 +92,7 @@ func (w *walls) bucket() map[string]string {
 	w.Helper()
 	all := map[string]string{}
 	prefix := "t/" + w.theirs + "/"
-	pages := s3.NewListObjectsV2Paginator(w.rig.aws.S3, &s3.ListObjectsV2Input{Bucket: &w.rig.aws.Bucket, Prefix: &prefix})
+	pages := s3.NewListObjectsV2Paginator(w.rig.AWS.S3, &s3.ListObjectsV2Input{Bucket: &w.rig.AWS.Bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(w.Context())
 		if err != nil {
