@@ -76,7 +76,7 @@ prove-long: build/withaws $(SCHEMATHESIS) ## the proof at its full counts; ARGS=
 	@go build -o build/prove ./infra/prove && exec build/prove -scale full -keep build/mutants.json $(ARGS)
 
 mutants: build/withaws ## break the service in one place at a time: its tests must say so; into build/mutants.json
-	@go build -o build/mutants ./infra/prove/mutants && exec build/mutants $(ARGS)
+	@go build -o build/mutants ./infra/prove/mutants && exec build/withaws -- build/mutants $(ARGS)
 
 build: ## the Lambdas' binaries, or FN's alone, into build/<function>; ARCH=arm64 or x86_64
 	@case $(ARCH) in arm64) goarch=arm64;; x86_64) goarch=amd64;; *) echo "ARCH is arm64 or x86_64" >&2; exit 2;; esac; \
