@@ -1,10 +1,9 @@
 package main
 
 // The tests that must notice, by package.
-func store(test string) killer   { return killer{"./shared/outputs", test} }
-func tokens(test string) killer  { return killer{"./shared/token", test} }
-func edge(test string) killer    { return killer{"./shared/api", test} }
-func service(test string) killer { return killer{"./infra/local/service", test} }
+func store(test string) killer  { return killer{"./shared/outputs", test} }
+func tokens(test string) killer { return killer{"./shared/token", test} }
+func edge(test string) killer   { return killer{"./shared/api", test} }
 
 // mutants is the table, by what is broken.
 func mutants() []mutant {
@@ -61,7 +60,7 @@ func mutants() []mutant {
 		},
 		{
 			"a hard delete keeps the bytes", "shared/outputs/change.go",
-			`_ = s.bury(ctx, tombstone)`, `_ = tombstone`, store("TestLifeOfAnOutput"),
+			`_ = s.bury(ctx, tombstone)`, `_ = tombstone`, store("TestReinstateAgainstHardDelete"),
 		},
 		{
 			"the sweep has no patience", "shared/outputs/sweep.go",
@@ -76,15 +75,15 @@ func mutants() []mutant {
 		// Tenants.
 		{
 			"outputs have keys without the tenant", "shared/outputs/keys.go",
-			`return tenantKey(tenant) + "#O#" +`, `return tenantKey("") + "#O#" +`, service("TestWalls"),
+			`return tenantKey(tenant) + "#O#" +`, `return tenantKey("") + "#O#" +`, store("TestLifeOfAnOutput"),
 		},
 		{
 			"jobs have keys without the tenant", "shared/outputs/keys.go",
-			`return tenantKey(tenant) + "#J#" +`, `return tenantKey("") + "#J#" +`, service("TestWalls"),
+			`return tenantKey(tenant) + "#J#" +`, `return tenantKey("") + "#J#" +`, store("TestCreateJob"),
 		},
 		{
 			"the timeline has keys without the tenant", "shared/outputs/keys.go",
-			`return tenantKey(tenant) + "#S" +`, `return tenantKey("") + "#S" +`, service("TestWalls"),
+			`return tenantKey(tenant) + "#S" +`, `return tenantKey("") + "#S" +`, store("TestList"),
 		},
 		{
 			"a cursor is good in every tenant", "shared/filter/cursor.go",
