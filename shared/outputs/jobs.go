@@ -17,7 +17,8 @@ type NewJob struct {
 }
 
 // CreateJob makes a job. A given pk lifts the counter to at least it, so that a drawn one
-// never meets it. Faults: Conflict if the pk is taken, PermissionDenied, Unavailable.
+// never meets it. Faults: Conflict if the pk is taken or none is left, PermissionDenied,
+// Unavailable.
 func (s *Store) CreateJob(ctx context.Context, tenant string, n NewJob) (Job, error) {
 	creator, err := s.creator(ctx, tenant, n.Creator)
 	if err != nil {
@@ -37,6 +38,9 @@ func (s *Store) CreateJob(ctx context.Context, tenant string, n NewJob) (Job, er
 		}
 		if err != nil {
 			return Job{}, err
+		}
+		if job.PK > MaxPK { // a caller may have given the last one
+			return Job{}, fault.New(fault.Conflict, "There is no primary key left for another job; give one that is free.")
 		}
 		err = s.table.Put(job.item(tenant)).If("attribute_not_exists('PK')").Run(ctx)
 		switch {

@@ -35,6 +35,16 @@ func TestCreateJob(t *testing.T) {
 	}
 	_, err = s.JobWithOutputs(auth.WithTenant(ctx, "other"), "other", 5)
 	wantFault(t, err, fault.NotFound)
+
+	// The last key there is can be given, and then none can be drawn.
+	if _, err := s.CreateJob(ctx, tenant, outputs.NewJob{PK: outputs.MaxPK, Creator: alice}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.CreateJob(ctx, tenant, outputs.NewJob{Creator: alice})
+	wantFault(t, err, fault.Conflict)
+	if _, err := s.CreateJob(ctx, tenant, outputs.NewJob{PK: 8, Creator: alice}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestJobSteps walks jobs through their states. A step is what a node does; want is the
