@@ -28,19 +28,21 @@ import (
 	"joboutputs/shared/outputs"
 )
 
-var update = flag.Bool("update", false, "write the table of calls into README.md")
+var update = flag.Bool("update", false, "write the table of calls into README.md, and testdata/calls.json")
 
-// recorder notes every call that is sent, and every right that is needed.
+// recorder notes every call that is sent, every right that is needed, and what DynamoDB
+// charges.
 type recorder struct {
 	mu     sync.Mutex
 	calls  []string
+	units  []countedCall
 	rights map[functions.Right]bool
 }
 
 func (rec *recorder) reset() {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	rec.calls, rec.rights = nil, map[functions.Right]bool{}
+	rec.calls, rec.units, rec.rights = nil, nil, map[functions.Right]bool{}
 }
 
 func (rec *recorder) taken() ([]string, map[functions.Right]bool) {
@@ -62,6 +64,7 @@ func (rec *recorder) add(stack *middleware.Stack) error {
 		for _, right := range needed(operation, in.Parameters) {
 			rec.rights[right] = true
 		}
+		rec.units = append(rec.units, countedCall{Call: operation, Units: unitsOf(in.Parameters)})
 		rec.mu.Unlock()
 		return next.HandleInitialize(ctx, in)
 	})
@@ -235,13 +238,15 @@ func TestCalls(t *testing.T) {
 		}
 		maps.Copy(used[action], rights)
 	}
-	for _, tc := range cases {
+	units := make([][]countedCall, len(cases))
+	for i, tc := range cases {
 		rec.reset()
 		answer := tc.call.Do(t, rows[tc.action].HTTP(functions.Parts{Store: store, Streaming: true}))
 		if answer.Status != tc.want {
 			t.Fatalf("%s %s: status %d, want %d: %s", tc.action, tc.how, answer.Status, tc.want, answer.Body)
 		}
 		note(tc.action, tc.how, tc.calls)
+		units[i] = rec.counted()
 		switch {
 		case tc.action == auth.UploadsBegin && tc.how == "":
 			large["id"] = uploadOf(t, answer)
@@ -274,6 +279,7 @@ func TestCalls(t *testing.T) {
 		}
 	}
 	checkReadme(t, cases)
+	checkCounted(t, cases, units)
 }
 
 func uploadOf(t *testing.T, answer *apitest.Answer) string {
