@@ -28,19 +28,21 @@ import (
 	"joboutputs/shared/outputs"
 )
 
-var update = flag.Bool("update", false, "write the table of calls into README.md")
+var update = flag.Bool("update", false, "write the table of calls into README.md, and testdata/calls.json")
 
-// recorder notes every call that is sent, and every right that is needed.
+// recorder notes every call that is sent, every right that is needed, and what DynamoDB
+// charges.
 type recorder struct {
 	mu     sync.Mutex
 	calls  []string
+	units  []countedCall
 	rights map[functions.Right]bool
 }
 
 func (rec *recorder) reset() {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	rec.calls, rec.rights = nil, map[functions.Right]bool{}
+	rec.calls, rec.units, rec.rights = nil, nil, map[functions.Right]bool{}
 }
 
 func (rec *recorder) taken() ([]string, map[functions.Right]bool) {
@@ -62,6 +64,7 @@ func (rec *recorder) add(stack *middleware.Stack) error {
 		for _, right := range needed(operation, in.Parameters) {
 			rec.rights[right] = true
 		}
+		rec.units = append(rec.units, countedCall{Call: operation, Units: unitsOf(in.Parameters)})
 		rec.mu.Unlock()
 		return next.HandleInitialize(ctx, in)
 	})
@@ -170,14 +173,15 @@ func TestCalls(t *testing.T) {
 			apitest.Call{Method: "POST", Resource: "/v1/jobs/create", JSON: `{"node":1}`, As: newcomer}, 201,
 			[]string{"GetItem", "PutItem", "TransactWriteItems", "UpdateItem", "UpdateItem"}},
 		{auth.JobsStart, "in the directory's tenant", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: newcomer}, 200,
-			[]string{"GetItem", "Query", "TransactWriteItems"}},
+			[]string{"Query", "TransactWriteItems"}},
 		{auth.UploadsBegin, "user named by the directory, for the first time",
 			apitest.Call{Method: "POST", Resource: uploads, Params: pk, JSON: `{"name":"n","type":"t","size":5}`, As: another}, 201,
 			[]string{"BatchGetItem", "PutItem", "PutItem", "TransactWriteItems", "UpdateItem"}},
 		{auth.JobsAcquire, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
 		{auth.JobsRelease, "", apitest.Call{Method: "DELETE", Resource: "/v1/jobs/{pk}/release", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
-		{auth.JobsAcquire, "again", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
-		{auth.JobsStart, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
+		{auth.JobsAcquire, "released", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
+		{auth.JobsAcquire, "again", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"Query"}},
+		{auth.JobsStart, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: admin}, 200, []string{"Query", "TransactWriteItems"}},
 		{auth.JobsAddOutput, "", apitest.Call{Method: "POST", Resource: byName, Params: named, Body: "hello", As: admin}, 200,
 			[]string{"BatchGetItem", "PutItem", "PutObject", "TransactWriteItems", "UpdateItem"}},
 		{auth.JobsRetrieve, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}", Params: pk, As: admin}, 200, []string{"Query"}},
@@ -208,7 +212,7 @@ func TestCalls(t *testing.T) {
 		{auth.UploadsStatus, "of one part", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: small, As: admin}, 200, []string{"BatchGetItem", "HeadObject"}},
 		{auth.UploadsStatus, "for links", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: large, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
 		{auth.UploadsComplete, "", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: large, As: admin}, 200,
-			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "HeadObject", "ListParts", "TransactWriteItems", "UpdateItem"}},
+			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "ListParts", "TransactWriteItems", "UpdateItem"}},
 		{auth.UploadsComplete, "of one part", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: small, As: admin}, 200,
 			[]string{"BatchGetItem", "GetItem", "HeadObject", "TransactWriteItems", "UpdateItem"}},
 		{auth.UploadsComplete, "again", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: small, As: admin}, 200, []string{"BatchGetItem"}},
@@ -216,7 +220,7 @@ func TestCalls(t *testing.T) {
 			[]string{"AbortMultipartUpload", "BatchGetItem", "DeleteObject", "TransactWriteItems"}},
 		{auth.UploadsComplete, "of an aborted one", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: unwanted, As: admin}, 409,
 			[]string{"AbortMultipartUpload", "BatchGetItem", "DeleteObject"}},
-		{auth.JobsFinish, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/finish", Params: pk, Header: node, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
+		{auth.JobsFinish, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/finish", Params: pk, Header: node, As: admin}, 200, []string{"Query", "TransactWriteItems"}},
 	}
 
 	rows := map[auth.Action]functions.Function{}
@@ -236,13 +240,15 @@ func TestCalls(t *testing.T) {
 		}
 		maps.Copy(used[action], rights)
 	}
-	for _, tc := range cases {
+	units := make([][]countedCall, len(cases))
+	for i, tc := range cases {
 		rec.reset()
 		answer := tc.call.Do(t, rows[tc.action].HTTP(functions.Parts{Store: store, Streaming: true}))
 		if answer.Status != tc.want {
 			t.Fatalf("%s %s: status %d, want %d: %s", tc.action, tc.how, answer.Status, tc.want, answer.Body)
 		}
 		note(tc.action, tc.how, tc.calls)
+		units[i] = rec.counted()
 		switch {
 		case tc.action == auth.JobsZipOutputs && tc.how == "":
 			loseBytes(t, a)
@@ -277,6 +283,7 @@ func TestCalls(t *testing.T) {
 		}
 	}
 	checkReadme(t, cases)
+	checkCounted(t, cases, units)
 }
 
 func uploadOf(t *testing.T, answer *apitest.Answer) string {

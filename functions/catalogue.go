@@ -115,13 +115,13 @@ func Catalogue() []Function {
 		},
 		{
 			Name: auth.JobsStart, Routes: routes(job+"/start", post),
-			Rights: onTable("Query", "GetItem", "PutItem", "UpdateItem"),
+			Rights: onTable("Query", "PutItem", "UpdateItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(p Parts) http.Handler { return start.New(p.Store) },
 		},
 		{
 			Name: auth.JobsFinish, Routes: routes(job+"/finish", post),
-			Rights: onTable("Query", "GetItem", "PutItem", "UpdateItem"),
+			Rights: onTable("Query", "PutItem", "UpdateItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(p Parts) http.Handler { return finish.New(p.Store) },
 		},

@@ -99,14 +99,14 @@ func TestAddIsSentTwice(t *testing.T) {
 		S3:       a.S3, Table: a.Table, Bucket: a.Bucket, Now: c.Now,
 	})
 	added := mustAdd(t, again, addition(1, "model", "bin", "hello"))
-	got, err := s.Output(t.Context(), tenant, added.PK)
+	got, err := s.Output(acting(t), tenant, added.PK)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(added, got, cmp.AllowUnexported(outputs.Output{})); diff != "" {
 		t.Errorf("what is there (-answered +read):\n%s", diff)
 	}
-	_, err = again.Add(t.Context(), tenant, addition(1, "model", "bin", "hello"))
+	_, err = again.Add(acting(t), tenant, addition(1, "model", "bin", "hello"))
 	wantFault(t, err, fault.DuplicateOutput)
 	swept(t, s, 0, outputs.Swept{})
 }
