@@ -105,6 +105,8 @@ func needed(operation string, input any) []functions.Right {
 			}
 		}
 		return all
+	case *dynamodb.TransactGetItemsInput:
+		return []functions.Right{table("GetItem")}
 	case *dynamodb.QueryInput:
 		if in.IndexName != nil {
 			return []functions.Right{{Action: "dynamodb:Query", On: functions.Timeline}}
@@ -126,11 +128,14 @@ func needed(operation string, input any) []functions.Right {
 // callCase is one way an action goes well.
 type callCase struct {
 	action auth.Action
-	how    string // "" = the ordinary way, which is README's
+	how    string // "" = the ordinary way, which is README's, as is withKey
 	call   apitest.Call
 	want   int
 	calls  []string // sorted: some are made at the same time
 }
+
+// withKey is how an action goes whose caller sends an idempotency key.
+const withKey = "with `Idempotency-Key`"
 
 // silent are rights no call asks for: with ListBucket, S3 answers 404 for an object that
 // is not there, and 403 without.
@@ -154,13 +159,16 @@ func TestCalls(t *testing.T) {
 	another := newcomer
 	another.Subject = "another"
 	node := map[string]string{"Node-Id": "1"}
+	key, otherKey := map[string]string{"Idempotency-Key": "k"}, map[string]string{"Idempotency-Key": "other"}
 	pk := map[string]string{"pk": "1"}
 	named := map[string]string{"pk": "1", "name": "model", "type": "txt"}
+	keyed := map[string]string{"pk": "1", "name": "keyed", "type": "txt"}
 	byName := "/v1/jobs/{pk}/outputs/{name}/{type}"
 	output, uploads := "/v1/job-outputs/{pk}", "/v1/jobs/{pk}/uploads"
 
 	// Ids are known only when their uploads have begun: by the cases, or here.
 	large, small, unwanted := map[string]string{"pk": "1"}, map[string]string{"pk": "1"}, map[string]string{"pk": "1"}
+	largeKeyed := map[string]string{"pk": "1"}
 	const (
 		hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 		zeros = "c036cbb7553a909f8b8877d4461924307f27ecb66cff928eeeafd569c3887e29" // of 5 MiB
@@ -184,6 +192,12 @@ func TestCalls(t *testing.T) {
 		{auth.JobsStart, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: admin}, 200, []string{"Query", "TransactWriteItems"}},
 		{auth.JobsAddOutput, "", apitest.Call{Method: "POST", Resource: byName, Params: named, Body: "hello", As: admin}, 200,
 			[]string{"BatchGetItem", "PutItem", "PutObject", "TransactWriteItems", "UpdateItem"}},
+		{auth.JobsAddOutput, withKey, apitest.Call{Method: "POST", Resource: byName, Params: keyed, Header: key, Body: "hello", As: admin}, 200,
+			[]string{"BatchGetItem", "PutItem", "PutObject", "TransactWriteItems", "UpdateItem"}},
+		{auth.JobsAddOutput, "again", apitest.Call{Method: "POST", Resource: byName, Params: keyed, Header: key, Body: "hello", As: admin}, 200, []string{"BatchGetItem"}},
+		{auth.JobsAddOutput, "again, with another key", apitest.Call{Method: "POST", Resource: byName, Params: keyed, Header: otherKey, Body: "hello", As: admin}, 409,
+			[]string{"BatchGetItem", "TransactGetItems"}},
+		{auth.JobsAddOutput, "again, without a key", apitest.Call{Method: "POST", Resource: byName, Params: keyed, Body: "hello", As: admin}, 409, []string{"BatchGetItem"}},
 		{auth.JobsRetrieve, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}", Params: pk, As: admin}, 200, []string{"Query"}},
 		{auth.JobsGetOutput, "", apitest.Call{Method: "GET", Resource: byName, Params: named, As: admin}, 200, []string{"GetItem", "GetObject"}},
 		{auth.JobsGetOutputInfo, "", apitest.Call{Method: "GET", Resource: byName + "/info", Params: named, As: admin}, 200, []string{"GetItem"}},
@@ -208,6 +222,17 @@ func TestCalls(t *testing.T) {
 			[]string{"BatchGetItem", "CreateMultipartUpload", "PutItem", "PutItem"}},
 		{auth.UploadsBegin, "of one part", apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
 			JSON: `{"name":"small","type":"t","size":5,"sha256":"` + hello + `"}`}, 201, []string{"BatchGetItem", "PutItem", "PutItem"}},
+		{auth.UploadsBegin, withKey, apitest.Call{Method: "POST", Resource: uploads, Params: pk, Header: key, As: admin,
+			JSON: `{"name":"keyed","type":"t","size":5242881,"part_size":5242880}`}, 201,
+			[]string{"BatchGetItem", "CreateMultipartUpload", "PutItem", "TransactWriteItems"}},
+		{auth.UploadsBegin, "again, with a key", apitest.Call{Method: "POST", Resource: uploads, Params: pk, Header: key, As: admin,
+			JSON: `{"name":"keyed","type":"t","size":5242881,"part_size":5242880}`}, 201, []string{"BatchGetItem"}},
+		{auth.UploadsBegin, "with a key and a link", apitest.Call{Method: "POST", Resource: uploads, Params: pk, Header: otherKey, As: admin,
+			JSON: `{"name":"linked","type":"t","size":5,"sha256":"` + hello + `"}`}, 201, []string{"BatchGetItem", "PutItem", "TransactWriteItems"}},
+		{auth.UploadsBegin, "again, with a key and a link", apitest.Call{Method: "POST", Resource: uploads, Params: pk, Header: otherKey, As: admin,
+			JSON: `{"name":"linked","type":"t","size":5,"sha256":"` + hello + `"}`}, 201, []string{"BatchGetItem", "BatchGetItem"}},
+		{auth.UploadsBegin, "with a key, under a name that is taken", apitest.Call{Method: "POST", Resource: uploads, Params: pk, Header: map[string]string{"Idempotency-Key": "third"}, As: admin,
+			JSON: `{"name":"keyed","type":"txt","size":5}`}, 409, []string{"BatchGetItem", "TransactGetItems"}},
 		{auth.UploadsStatus, "", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: large, As: admin}, 200, []string{"BatchGetItem", "ListParts"}},
 		{auth.UploadsStatus, "of one part", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: small, As: admin}, 200, []string{"BatchGetItem", "HeadObject"}},
 		{auth.UploadsStatus, "for links", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: large, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
@@ -215,6 +240,10 @@ func TestCalls(t *testing.T) {
 			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "ListParts", "TransactWriteItems", "UpdateItem"}},
 		{auth.UploadsComplete, "of one part", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: small, As: admin}, 200,
 			[]string{"BatchGetItem", "GetItem", "HeadObject", "TransactWriteItems", "UpdateItem"}},
+		{auth.UploadsStatus, "for links, with a key", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: largeKeyed, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
+		{auth.UploadsComplete, withKey, apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: largeKeyed, Header: key, As: admin}, 200,
+			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "ListParts", "TransactWriteItems", "UpdateItem"}},
+		{auth.UploadsComplete, "again, with a key", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: largeKeyed, Header: key, As: admin}, 200, []string{"BatchGetItem"}},
 		{auth.UploadsComplete, "again", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: small, As: admin}, 200, []string{"BatchGetItem"}},
 		{auth.UploadsAbort, "", apitest.Call{Method: "DELETE", Resource: uploads + "/{id}", Params: unwanted, As: admin}, 204,
 			[]string{"AbortMultipartUpload", "BatchGetItem", "DeleteObject", "TransactWriteItems"}},
@@ -258,9 +287,11 @@ func TestCalls(t *testing.T) {
 				JSON: `{"name":"unwanted","type":"t","size":5242881,"part_size":5242880}`}.Do(t, rows[auth.UploadsBegin].HTTP(functions.Parts{Store: store})))
 		case tc.action == auth.UploadsBegin && tc.how == "of one part":
 			small["id"] = uploadOf(t, answer)
+		case tc.action == auth.UploadsBegin && tc.how == withKey:
+			largeKeyed["id"] = uploadOf(t, answer)
 		case tc.action == auth.UploadsStatus && tc.how == "of one part":
 			sendParts(t, answer, "hello")
-		case tc.action == auth.UploadsStatus && tc.how == "for links":
+		case tc.action == auth.UploadsStatus && strings.HasPrefix(tc.how, "for links"):
 			sendParts(t, answer, strings.Repeat("\x00", 5242881))
 		}
 	}
@@ -381,7 +412,12 @@ func checkReadme(t *testing.T, cases []callCase) {
 	var table strings.Builder
 	table.WriteString("| action | DynamoDB | S3 |\n|---|---|---|\n")
 	for _, tc := range cases {
-		if tc.how != "" {
+		name := string(tc.action)
+		switch tc.how {
+		case "":
+		case withKey:
+			name += ", " + withKey
+		default:
 			continue
 		}
 		var db, objects []string
@@ -398,7 +434,7 @@ func checkReadme(t *testing.T, cases []callCase) {
 		if tc.action == auth.JobsZipOutputs {
 			objects = []string{"GetObject (one an output)"}
 		}
-		fmt.Fprintf(&table, "| %s | %s | %s |\n", tc.action, strings.Join(db, ", "), strings.Join(objects, ", "))
+		fmt.Fprintf(&table, "| %s | %s | %s |\n", name, strings.Join(db, ", "), strings.Join(objects, ", "))
 	}
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {

@@ -127,7 +127,7 @@ func Catalogue() []Function {
 		},
 		{
 			Name: auth.JobsAddOutput, Routes: routes(named, post),
-			Rights: onTable("BatchGetItem", "PutItem", "UpdateItem", "DeleteItem").and(onObjects("PutObject")),
+			Rights: onTable("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem").and(onObjects("PutObject")),
 			Memory: medium, Timeout: gateway,
 			HTTP: func(p Parts) http.Handler { return addoutput.New(p.Store) },
 		},
@@ -157,7 +157,7 @@ func Catalogue() []Function {
 		},
 		{
 			Name: auth.UploadsBegin, Routes: routes(uploads, post),
-			Rights: onTable("BatchGetItem", "PutItem", "UpdateItem").and(onObjects("PutObject")),
+			Rights: onTable("BatchGetItem", "GetItem", "PutItem", "UpdateItem").and(onObjects("PutObject")),
 			Memory: small, Timeout: quick,
 			HTTP: func(p Parts) http.Handler { return begin.New(p.Store) },
 		},

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -30,32 +31,38 @@ type Addition struct {
 	ContentType string // as declared; "" = not
 	Content     []byte // all of it; an empty output is an output
 	Creator     User
+	Key         string          // the caller's idempotency key; "" = none
 	Admit       func(Job) error // the caller's permission on the job, asked when it was read
 }
 
 // Add stores an output. What could be refused is refused before a pk is drawn or a byte
 // is stored:
 //
-//	strong BatchGet {job, name}              refuse
+//	strong BatchGet {job, name, key}         answer again, or refuse
 //	Put intent ∥ draw a pk                   from here on, a crash leaves something to sweep
 //	PutObject                                the bytes, once, verified by S3
-//	transaction {Put O, Put N, Delete intent}
+//	transaction {Put O, Put N, Delete intent, Put key}
 //
 // Nothing is visible before the transaction, and it fails if the sweep has claimed the
-// intent: then the bytes may be gone. Of concurrent adds of one name one wins, by N.
+// intent: then the bytes may be gone. Of concurrent adds of one name one wins, by N; of
+// those with one key too, and the others answer the same.
 //
-// Faults: InvalidName, NotFound, Admit's, JobNotStarted, JobFinished, DuplicateOutput
-// (with the holder's pk, sha256 and deletion_time), Unavailable.
+// Faults: InvalidName, NotFound, Admit's, IdempotencyMismatch, JobNotStarted, JobFinished,
+// DuplicateOutput (with the holder's pk, sha256 and deletion_time), Unavailable.
 func (s *Store) Add(ctx context.Context, tenant string, a Addition) (Output, error) {
 	if err := checkName(a.Name, a.Type); err != nil {
 		return Output{}, err
 	}
-	creator, err := s.admit(ctx, tenant, &a)
+	sum := sha256.Sum256(a.Content)
+	call := s.newKeyed(tenant, a.Creator, a.Key, "add", []any{a.Job, a.Name, a.Type}, []any{a.ContentType, hex.EncodeToString(sum[:])})
+	creator, earlier, err := s.admit(ctx, tenant, &a, call)
 	if err != nil {
 		return Output{}, err
 	}
+	if earlier != nil {
+		return earlier.output()
+	}
 
-	sum := sha256.Sum256(a.Content)
 	o := Output{
 		Job: a.Job, Name: a.Name, Type: a.Type, Creator: creator, CreatorUsername: a.Creator.Username,
 		CreationTime: s.now(), Size: int64(len(a.Content)), ContentType: a.ContentType,
@@ -86,7 +93,7 @@ func (s *Store) Add(ctx context.Context, tenant string, a Addition) (Output, err
 	if err := s.putObject(ctx, tenant, &o, a.Content); err != nil {
 		return Output{}, err
 	}
-	return o, s.publish(ctx, tenant, &o, intent)
+	return s.publish(ctx, tenant, o, intent, call)
 }
 
 // checkName refuses what can't be an output's name and type.
@@ -106,48 +113,57 @@ func checkName(name, typ string) error {
 	return nil
 }
 
-// admit reads what an add depends on in one call, refuses, and answers the creator's pk.
-func (s *Store) admit(ctx context.Context, tenant string, a *Addition) (creator int64, err error) {
+// admit reads what an add depends on in one call. It answers what an earlier call with the
+// same key has left, whatever has become of the job and the name since; else it refuses, or
+// answers the creator's pk.
+func (s *Store) admit(ctx context.Context, tenant string, a *Addition, call *keyed) (creator int64, earlier *idempotencyRow, err error) {
 	var (
 		job                        jobRow
 		holder                     outputRow
 		user                       userRow
 		jobFound, taken, userFound bool
 	)
-	wanted := []wantedRow{
-		{jobKey(tenant, a.Job), jobSort, &job, &jobFound},
-		{jobKey(tenant, a.Job), nameSort(a.Name, a.Type), &holder, &taken},
-	}
+	wanted := append(call.wanted(),
+		wantedRow{jobKey(tenant, a.Job), jobSort, &job, &jobFound},
+		wantedRow{jobKey(tenant, a.Job), nameSort(a.Name, a.Type), &holder, &taken},
+	)
 	if a.Creator.mode() == byDirectory {
 		partition, sort := a.Creator.subject(tenant)
 		wanted = append(wanted, wantedRow{partition, sort, &user, &userFound})
 	}
 	if err := s.batch(ctx, wanted...); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if !jobFound {
-		return 0, notFound()
+		return 0, nil, notFound()
 	}
 	j, err := job.job()
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if err := a.Admit(j); err != nil {
-		return 0, err
+		return 0, nil, err
+	}
+	if earlier, err := s.earlier(call); earlier != nil || err != nil {
+		return 0, earlier, err
 	}
 	if err := j.admits(); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	if taken {
-		return 0, duplicate(&holder)
+	if taken { // perhaps by a call with this key, just now
+		if earlier, err := s.lookAgain(ctx, call); earlier != nil || err != nil {
+			return 0, earlier, err
+		}
+		return 0, nil, duplicate(&holder)
 	}
 	switch {
 	case a.Creator.PK != 0:
-		return a.Creator.PK, nil
+		return a.Creator.PK, nil, nil
 	case userFound:
-		return user.PK, nil
+		return user.PK, nil, nil
 	}
-	return s.register(ctx, tenant, a.Creator)
+	creator, err = s.register(ctx, tenant, a.Creator)
+	return creator, nil, err
 }
 
 func duplicate(holder *outputRow) error {
@@ -181,33 +197,50 @@ func (s *Store) putObject(ctx context.Context, tenant string, o *Output, content
 
 // publish makes the output visible and withdraws the intent, both or neither. An attempt
 // whose answer was lost is met again as the holder of the name.
-func (s *Store) publish(ctx context.Context, tenant string, o *Output, intent queueRow) error {
-	err := s.db.WriteTx().
+func (s *Store) publish(ctx context.Context, tenant string, o Output, intent queueRow, call *keyed) (Output, error) {
+	tx := s.db.WriteTx().
 		Put(s.table.Put(o.byPK(tenant, s.shards)).If("attribute_not_exists('PK')")).
 		Put(s.table.Put(o.byName(tenant)).If("attribute_not_exists('PK')")).
 		Delete(s.table.Delete("PK", intent.PartitionKey).Range("SK", intent.SortKey).
 			If("attribute_exists('PK') AND attribute_not_exists('claimed')")).
-		IncludeAllItemsInCondCheckFail(true).
-		Run(ctx)
-	var cancelled *dynamotypes.TransactionCanceledException
-	if errors.As(err, &cancelled) && len(cancelled.CancellationReasons) == 3 {
-		reasons := cancelled.CancellationReasons
+		IncludeAllItemsInCondCheckFail(true)
+	if call != nil {
+		call.row.Output = new(o.item())
+		s.keep(tx, call)
+	}
+	err := tx.Run(ctx)
+	if reasons := cancellation(err); reasons != nil {
+		if earlier, err := s.lookAgain(ctx, call); err != nil {
+			return Output{}, err
+		} else if earlier != nil {
+			return earlier.output()
+		}
 		switch {
 		case conditionFailed(reasons[1]):
 			var holder outputRow
 			if err := dynamo.UnmarshalItem(reasons[1].Item, &holder); err != nil {
-				return fmt.Errorf("decode the holder of a name: %w", err)
+				return Output{}, fmt.Errorf("decode the holder of a name: %w", err)
 			}
 			if holder.Object == o.object {
-				return nil
+				return o, nil
 			}
-			return duplicate(&holder)
+			return Output{}, duplicate(&holder)
 		case conditionFailed(reasons[2]):
-			return fault.New(fault.Unavailable, "The upload took too long; nothing was stored.").After(time.Second).Because(err)
+			return Output{}, fault.New(fault.Unavailable, "The upload took too long; nothing was stored.").After(time.Second).Because(err)
 		}
 	}
 	if err != nil {
-		return failed(err, "publish output %d", o.PK)
+		return Output{}, failed(err, "publish output %d", o.PK)
+	}
+	return o, nil
+}
+
+// cancellation is why a transaction was cancelled, for each of its writes in order; nil =
+// it was not. What only met another one has been tried again.
+func cancellation(err error) []dynamotypes.CancellationReason {
+	var cancelled *dynamotypes.TransactionCanceledException
+	if errors.As(err, &cancelled) && slices.ContainsFunc(cancelled.CancellationReasons, conditionFailed) {
+		return cancelled.CancellationReasons
 	}
 	return nil
 }

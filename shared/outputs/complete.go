@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/guregu/dynamo/v2"
@@ -24,6 +23,7 @@ type Completion struct {
 	SHA256 string         // base64, of all of it
 	Parts  map[int]string // base64 SHA-256 by number
 	User   User           // who completes; the creator is who began
+	Key    string         // the caller's idempotency key; "" = none
 	Admit  func(Job) error
 }
 
@@ -37,11 +37,11 @@ const completeAttempts = 80
 // CompleteUpload makes a staged upload an output, once: again, or by several calls at
 // once, it is the same output and the same answer.
 //
-//	strong BatchGet {job, upload}, Get name  refuse, or answer again
-//	ListParts                                each part: there, its length, its checksum
-//	CompleteMultipartUpload                  put together; of a single PUT a HeadObject
+//	strong BatchGet {job, upload, key}, Get name  answer again, or refuse
+//	ListParts                                     each part: there, its length, its checksum
+//	CompleteMultipartUpload                       put together; of a single PUT a HeadObject
 //	draw a pk
-//	transaction {Update upload if open, Put O, Put N, Delete queue row if not claimed}
+//	transaction {Update upload if open, Put O, Put N, Delete queue row if not claimed, Put key}
 //
 // A crash after any of them leaves an open upload, which another call completes from
 // where it stands, or the sweep removes.
@@ -49,8 +49,9 @@ const completeAttempts = 80
 // Faults: as Add's, UploadNotFound, UploadIncomplete (with missing and wrong part
 // numbers), UploadAborted, UploadExpired.
 func (s *Store) CompleteUpload(ctx context.Context, tenant string, job int64, id string, c Completion) (Output, error) {
+	call := s.newKeyed(tenant, c.User, c.Key, "complete", []any{job, id}, c.request())
 	for attempt := range completeAttempts {
-		o, err := s.complete(ctx, tenant, job, id, &c)
+		o, err := s.complete(ctx, tenant, job, id, &c, call)
 		if !errors.Is(err, errAgain) {
 			return o, err
 		}
@@ -64,10 +65,24 @@ func (s *Store) CompleteUpload(ctx context.Context, tenant string, job int64, id
 // errAgain: another call moves the same upload on; where it got to is to be looked at anew.
 var errAgain = errors.New("look again")
 
-func (s *Store) complete(ctx context.Context, tenant string, job int64, id string, c *Completion) (Output, error) {
-	row, j, err := s.readUpload(ctx, tenant, job, id, c.Admit)
+// request is what decides a completion, besides the upload.
+func (c *Completion) request() []any {
+	all := []any{c.SHA256}
+	for _, number := range slices.Sorted(maps.Keys(c.Parts)) {
+		all = append(all, number, c.Parts[number])
+	}
+	return all
+}
+
+func (s *Store) complete(ctx context.Context, tenant string, job int64, id string, c *Completion, call *keyed) (Output, error) {
+	row, j, err := s.readUpload(ctx, tenant, job, id, c.Admit, call.wanted()...)
 	if err != nil {
 		return Output{}, err
+	}
+	if earlier, err := s.earlier(call); err != nil {
+		return Output{}, err
+	} else if earlier != nil {
+		return earlier.output()
 	}
 	if row.State == UploadCompleted {
 		return row.output()
@@ -113,7 +128,7 @@ func (s *Store) complete(ctx context.Context, tenant string, job int64, id strin
 		return Output{}, fmt.Errorf("tenant %s has used all %d primary keys", tenant, MaxPK)
 	}
 	row.PK, row.CreationTime = counters.Outputs, FormatTime(s.now())
-	return s.publishUpload(ctx, tenant, &row)
+	return s.publishUpload(ctx, tenant, &row, call)
 }
 
 // verifySingle holds what a single PUT has left against what was said of it, and fills in
@@ -268,7 +283,7 @@ func compositeOf(parts []s3types.CompletedPart) string {
 }
 
 // publishUpload makes the upload an output, if nobody else has ended it.
-func (s *Store) publishUpload(ctx context.Context, tenant string, row *uploadRow) (Output, error) {
+func (s *Store) publishUpload(ctx context.Context, tenant string, row *uploadRow, call *keyed) (Output, error) {
 	o, err := row.output()
 	if err != nil {
 		return Output{}, err
@@ -283,20 +298,22 @@ func (s *Store) publishUpload(ctx context.Context, tenant string, row *uploadRow
 	if row.SHA256 != "" {
 		update.Set("sha256", row.SHA256)
 	}
-	err = s.db.WriteTx().
+	tx := s.db.WriteTx().
 		Update(update).
 		Put(s.table.Put(o.byPK(tenant, s.shards)).If("attribute_not_exists('PK')")).
 		Put(s.table.Put(o.byName(tenant)).If("attribute_not_exists('PK')")).
 		Delete(s.table.Delete("PK", queue.PartitionKey).Range("SK", queue.SortKey).
 			If("attribute_exists('PK') AND attribute_not_exists('claimed')")).
-		IncludeAllItemsInCondCheckFail(true).
-		Run(ctx)
-	var cancelled *dynamotypes.TransactionCanceledException
-	if errors.As(err, &cancelled) && len(cancelled.CancellationReasons) == 4 {
-		reasons := cancelled.CancellationReasons
+		IncludeAllItemsInCondCheckFail(true)
+	if call != nil {
+		call.row.Output = new(o.item())
+		s.keep(tx, call)
+	}
+	err = tx.Run(ctx)
+	if reasons := cancellation(err); reasons != nil {
 		switch {
-		case conditionFailed(reasons[0]):
-			return Output{}, errAgain // it has ended: the row says how
+		case conditionFailed(reasons[0]), call != nil && conditionFailed(reasons[4]):
+			return Output{}, errAgain // it has ended: the row says how, or the key's
 		case conditionFailed(reasons[3]): // the sweep has it
 			if err := s.freeLate(ctx, tenant, row); err != nil {
 				return Output{}, err

@@ -21,6 +21,7 @@ import (
 //	user, by subject   T#<t>#U               S#<sha256(iss 0x00 sub)>           pk, username
 //	user, by pk        T#<t>#U               P#<pk>                             the same
 //	staged upload (X)  T#<t>#X#<ulid>        X                                  its state; kept for a while after its end
+//	idempotency (I)    T#<t>#I#<sha256>      I                                  what a call with that key answered; for 24 h
 //	queue (W)          W#<0..15>             <due>#<tenant>#<ulid>              what a crash could leave
 //
 // The timeline index holds the O rows of a tenant by time, in shards:
@@ -36,6 +37,8 @@ const (
 	nodeSort     = "D"
 	countersSort = "C"
 	uploadSort   = "X"
+
+	idempotencySort = "I"
 
 	queuePartitions = 16
 )
@@ -53,6 +56,9 @@ func jobKey(tenant string, job int64) string {
 func nameSort(name, typ string) string { return namePrefix + digest(name, typ) }
 
 func uploadKey(tenant, id string) string { return tenantKey(tenant) + "#X#" + id }
+
+// idempotencyKey is of the digest of user, action, target and the key that was sent.
+func idempotencyKey(tenant, digest string) string { return tenantKey(tenant) + "#I#" + digest }
 
 func nodeKey(tenant string, node int64) string {
 	return tenantKey(tenant) + "#D#" + strconv.FormatInt(node, 10)

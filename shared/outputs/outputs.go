@@ -34,6 +34,8 @@ type Output struct {
 	SHA256          string    // hex, of the whole content, verified; "" = null
 	Checksum        *Checksum // what S3 verified; nil = null
 
+	Replayed bool // answered again: an earlier call with the same idempotency key did it
+
 	object  string // the storage key's last part, a ULID; keys are never reused
 	version int64  // of the row: the condition of every change
 }

@@ -71,6 +71,7 @@ type NewUpload struct {
 	PartSize    int64  // bytes of every part but the last; 0 = chosen by size
 	SHA256      string // base64, of all of it; "" = not known yet
 	Creator     User
+	Key         string          // the caller's idempotency key; "" = none
 	Admit       func(Job) error // the caller's permission on the job, asked when it was read
 }
 
@@ -88,6 +89,8 @@ type Upload struct {
 	Arrived    []ArrivedPart // by number; nil = it was not looked up
 	Parts      []UploadPart  // the first of those that are missing, or those asked for
 	Output     *Output       // what it became, as it was then; nil = it did not
+
+	Replayed bool // answered again: an earlier call with the same idempotency key began it
 }
 
 // ArrivedPart is a part that S3 has.
@@ -134,10 +137,10 @@ func (u *Upload) MarshalJSONTo(enc *jsontext.Encoder) error {
 // BeginUpload starts a staged upload. It refuses what Add would refuse; the name is not
 // reserved, so completing it may yet meet another output of that name.
 //
-//	strong BatchGet {job, name}   refuse
-//	Put queue row                 due after the upload has expired: a crash from here on leaves something to sweep
-//	CreateMultipartUpload         if there are several parts
-//	Put upload
+//	strong BatchGet {job, name, key}   begun already, or refuse
+//	Put queue row                      due after the upload has expired: a crash from here on leaves something to sweep
+//	CreateMultipartUpload              if there are several parts
+//	Put upload                         with a key: transaction {Put upload, Put key}
 //
 // Faults: as Add's, InvalidRequest (part size), PayloadTooLarge.
 func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Upload, error) {
@@ -151,9 +154,13 @@ func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Up
 	if err != nil {
 		return Upload{}, err
 	}
-	creator, err := s.admit(ctx, tenant, &Addition{Job: n.Job, Name: n.Name, Type: n.Type, Creator: n.Creator, Admit: n.Admit})
+	call := s.newKeyed(tenant, n.Creator, n.Key, "begin", []any{n.Job}, []any{n.Name, n.Type, n.ContentType, n.Size, n.PartSize, n.SHA256})
+	creator, earlier, err := s.admit(ctx, tenant, &Addition{Job: n.Job, Name: n.Name, Type: n.Type, Creator: n.Creator, Admit: n.Admit}, call)
 	if err != nil {
 		return Upload{}, err
+	}
+	if earlier != nil {
+		return s.begunBefore(ctx, tenant, earlier)
 	}
 
 	expires := s.now().Add(s.uploads.Life)
@@ -180,7 +187,23 @@ func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Up
 		}
 		row.Multipart = aws.ToString(made.UploadId)
 	}
-	if err := s.table.Put(row).If("attribute_not_exists('PK')").Run(ctx); err != nil {
+	put := s.table.Put(row).If("attribute_not_exists('PK')")
+	if call == nil {
+		err = put.Run(ctx)
+	} else {
+		call.row.Upload = &row
+		tx := s.db.WriteTx().Put(put)
+		s.keep(tx, call)
+		err = tx.Run(ctx)
+	}
+	if cancellation(err) != nil { // another call with the key was faster; this one's is swept
+		if earlier, err := s.lookAgain(ctx, call); err != nil {
+			return Upload{}, err
+		} else if earlier != nil {
+			return s.begunBefore(ctx, tenant, earlier)
+		}
+	}
+	if err != nil {
 		return Upload{}, failed(err, "put an upload")
 	}
 	u, err := row.upload()
@@ -296,9 +319,9 @@ func (s *Store) ended(r *uploadRow) error {
 	return nil
 }
 
-// readUpload reads an upload and its job, in one call, and asks whether the caller is
-// admitted. Faults: NotFound, Admit's, UploadNotFound, also for another job's.
-func (s *Store) readUpload(ctx context.Context, tenant string, job int64, id string, admit func(Job) error) (uploadRow, Job, error) {
+// readUpload reads an upload and its job, and what else is wanted, in one call, and asks
+// whether the caller is admitted. Faults: NotFound, Admit's, UploadNotFound, also for another job's.
+func (s *Store) readUpload(ctx context.Context, tenant string, job int64, id string, admit func(Job) error, more ...wantedRow) (uploadRow, Job, error) {
 	if !isUploadID(id) {
 		id = "" // the key of none
 	}
@@ -307,10 +330,10 @@ func (s *Store) readUpload(ctx context.Context, tenant string, job int64, id str
 		owner         jobRow
 		found, exists bool
 	)
-	err := s.batch(ctx,
+	err := s.batch(ctx, append(more,
 		wantedRow{jobKey(tenant, job), jobSort, &owner, &exists},
 		wantedRow{uploadKey(tenant, id), uploadSort, &row, &found},
-	)
+	)...)
 	if err != nil {
 		return row, Job{}, err
 	}

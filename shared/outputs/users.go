@@ -6,6 +6,7 @@ import (
 
 	"github.com/guregu/dynamo/v2"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
 )
 
@@ -15,6 +16,11 @@ type User struct {
 	PK              int64  // 0 = the directory knows it
 	Issuer, Subject string // who the user is where the token came from
 	Username        string
+}
+
+// UserOf is the caller of a request.
+func UserOf(p auth.Principal) User {
+	return User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username}
 }
 
 // How a tenant's users get their pks. Fixed at its first write, so that two people never

@@ -32,6 +32,10 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
+		key, err := api.IdempotencyKey(r)
+		if err != nil {
+			return err
+		}
 		content, err := read(r)
 		if err != nil {
 			return err
@@ -42,7 +46,8 @@ func New(s store) http.Handler {
 			Type:        r.PathValue("type"),
 			ContentType: contentType(r),
 			Content:     content,
-			Creator:     outputs.User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username},
+			Creator:     outputs.UserOf(p),
+			Key:         key,
 			Admit: func(j outputs.Job) error {
 				return api.Owned(p, auth.JobsAddOutput, j.Node)
 			},
@@ -50,6 +55,7 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
+		api.Replayed(w, o.Replayed)
 		return api.JSON(w, http.StatusOK, &o)
 	})
 }

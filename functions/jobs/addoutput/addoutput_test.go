@@ -21,9 +21,10 @@ import (
 // fake adds to one job, of node 2, asks as the store does whether its caller is admitted,
 // and remembers what it was asked.
 type fake struct {
-	err   error
-	asked string
-	added outputs.Addition
+	err    error
+	replay bool // what it answers was answered before
+	asked  string
+	added  outputs.Addition
 }
 
 func (f *fake) Add(_ context.Context, tenant string, a outputs.Addition) (outputs.Output, error) {
@@ -32,7 +33,7 @@ func (f *fake) Add(_ context.Context, tenant string, a outputs.Addition) (output
 	if f.err != nil {
 		return outputs.Output{}, f.err
 	}
-	return outputs.Output{PK: 68, Job: a.Job, Name: a.Name, Type: a.Type, Creator: 2, CreationTime: time.Unix(0, 0), Size: int64(len(a.Content)), ContentType: a.ContentType}, a.Admit(outputs.Job{PK: a.Job, Node: 2})
+	return outputs.Output{PK: 68, Job: a.Job, Name: a.Name, Type: a.Type, Creator: 2, CreationTime: time.Unix(0, 0), Size: int64(len(a.Content)), ContentType: a.ContentType, Replayed: f.replay}, a.Admit(outputs.Job{PK: a.Job, Node: 2})
 }
 
 var post = apitest.Call{
@@ -68,6 +69,7 @@ func TestAddOutput(t *testing.T) {
 		refused(fault.JobFinished, "Attempted to perform the following action on a finished job: add_output", "409 job_finished"),
 		refused(fault.DuplicateOutput, "Bad name 'log': Job already has an output by this name/type (log/txt)", "409 duplicate_output"),
 	},
+		apitest.KeySteps(post),
 		apitest.PKSteps(post, added, asked),
 		apitest.AccessSteps(auth.OwnerOrAdmin, post),
 		apitest.StoreSteps(post, asked),
@@ -181,5 +183,18 @@ func TestCreator(t *testing.T) {
 	want := outputs.User{PK: 2, Issuer: "https://issuer.test", Subject: "alice", Username: "alice"}
 	if diff := cmp.Diff(want, f.added.Creator); diff != "" {
 		t.Errorf("the creator (-want +got):\n%s", diff)
+	}
+}
+
+// TestKey: the store learns the key as it was sent, and a replay is marked and is else the
+// same answer.
+func TestKey(t *testing.T) {
+	for _, replay := range []bool{false, true} {
+		f := &fake{replay: replay}
+		answer := post.With("Idempotency-Key", "a key").Do(t, addoutput.New(f))
+		mark := map[bool]string{true: "true"}[replay]
+		if got := answer.Header.Get("Idempotent-Replay"); answer.Line() != added || got != mark || f.added.Key != "a key" {
+			t.Errorf("%s marked %q for the key %q, want %s marked %q", answer.Line(), got, f.added.Key, added, mark)
+		}
 	}
 }

@@ -34,7 +34,7 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
-		job.Creator = outputs.User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username}
+		job.Creator = outputs.UserOf(p)
 		j, err := s.CreateJob(r.Context(), p.Tenant, job)
 		if err != nil {
 			return err

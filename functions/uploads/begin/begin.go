@@ -29,6 +29,10 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
+		key, err := api.IdempotencyKey(r)
+		if err != nil {
+			return err
+		}
 		body, err := api.Object(r)
 		if err != nil {
 			return err
@@ -38,12 +42,13 @@ func New(s store) http.Handler {
 			return err
 		}
 		upload.Job = job
-		upload.Creator = outputs.User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username}
+		upload.Creator, upload.Key = outputs.UserOf(p), key
 		upload.Admit = func(j outputs.Job) error { return api.Owned(p, auth.UploadsBegin, j.Node) }
 		u, err := s.BeginUpload(r.Context(), p.Tenant, upload)
 		if err != nil {
 			return err
 		}
+		api.Replayed(w, u.Replayed)
 		return api.JSON(w, http.StatusCreated, &u)
 	})
 }

@@ -19,9 +19,10 @@ import (
 
 // fake begins uploads to one job, of node 2, and remembers what it was asked.
 type fake struct {
-	err   error
-	asked string
-	begun outputs.NewUpload
+	err    error
+	replay bool // what it answers was answered before
+	asked  string
+	begun  outputs.NewUpload
 }
 
 func (f *fake) BeginUpload(_ context.Context, tenant string, n outputs.NewUpload) (outputs.Upload, error) {
@@ -38,6 +39,7 @@ func (f *fake) BeginUpload(_ context.Context, tenant string, n outputs.NewUpload
 			{Number: 1, Size: 3, Method: "PUT", URL: &url, Headers: map[string]string{"A": "b"}},
 			{Number: 2, Offset: 3, Size: 2, Method: "PUT", Headers: map[string]string{}},
 		},
+		Replayed: f.replay,
 	}, n.Admit(outputs.Job{PK: n.Job, Node: 2})
 }
 
@@ -89,6 +91,7 @@ func TestBegin(t *testing.T) {
 		refused(fault.JobFinished, "Attempted to perform the following action on a finished job: add_output", "409 job_finished"),
 		refused(fault.DuplicateOutput, "Bad name 'log': Job already has an output by this name/type (log/txt)", "409 duplicate_output"),
 	},
+		apitest.KeySteps(post),
 		apitest.PKSteps(post, begun, asked),
 		apitest.AccessSteps(auth.OwnerOrAdmin, post),
 		apitest.StoreSteps(post, asked),
@@ -108,5 +111,18 @@ func TestAll(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, f.begun); diff != "" {
 		t.Errorf("begun (-want +got):\n%s", diff)
+	}
+}
+
+// TestKey: the store learns the key as it was sent, and a replay is marked and is else the
+// same answer.
+func TestKey(t *testing.T) {
+	for _, replay := range []bool{false, true} {
+		f := &fake{replay: replay}
+		answer := post.With("Idempotency-Key", "a key").Do(t, begin.New(f))
+		mark := map[bool]string{true: "true"}[replay]
+		if got := answer.Header.Get("Idempotent-Replay"); answer.Line() != begun || got != mark || f.begun.Key != "a key" {
+			t.Errorf("%s marked %q for the key %q, want %s marked %q", answer.Line(), got, f.begun.Key, begun, mark)
+		}
 	}
 }

@@ -21,18 +21,31 @@ type store interface {
 
 // New makes the action. Asked again, it answers the same.
 func New(s store) http.Handler {
-	return api.Detail(auth.UploadsComplete, func(r *http.Request, p auth.Principal, job int64) (outputs.Output, error) {
+	return api.Handle(auth.UploadsComplete, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		job, err := api.PK(r, "pk")
+		if err != nil {
+			return err
+		}
+		key, err := api.IdempotencyKey(r)
+		if err != nil {
+			return err
+		}
 		body, err := api.Object(r)
 		if err != nil {
-			return outputs.Output{}, err
+			return err
 		}
 		completion, err := parse(body)
 		if err != nil {
-			return outputs.Output{}, err
+			return err
 		}
-		completion.User = outputs.User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username}
+		completion.User, completion.Key = outputs.UserOf(p), key
 		completion.Admit = func(j outputs.Job) error { return api.Owned(p, auth.UploadsComplete, j.Node) }
-		return s.CompleteUpload(r.Context(), p.Tenant, job, r.PathValue("id"), completion)
+		o, err := s.CompleteUpload(r.Context(), p.Tenant, job, r.PathValue("id"), completion)
+		if err != nil {
+			return err
+		}
+		api.Replayed(w, o.Replayed)
+		return api.JSON(w, http.StatusOK, &o)
 	})
 }
 

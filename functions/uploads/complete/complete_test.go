@@ -16,16 +16,19 @@ import (
 
 // fake completes the uploads of a job of node 2, and remembers what it was asked.
 type fake struct {
-	err   error
-	asked string
+	err    error
+	replay bool // what it answers was answered before
+	asked  string
+	key    string
 }
 
 func (f *fake) CompleteUpload(_ context.Context, tenant string, job int64, id string, c outputs.Completion) (outputs.Output, error) {
+	f.key = c.Key
 	f.asked += fmt.Sprintf("complete %s of %d of %s for %s: %q %v", id, job, tenant, c.User.Username, c.SHA256, c.Parts)
 	if f.err != nil {
 		return outputs.Output{}, f.err
 	}
-	return outputs.Output{PK: 9, Job: job, Name: "log", Type: "txt", CreationTime: time.Unix(0, 0), Size: 5}, c.Admit(outputs.Job{PK: job, Node: 2})
+	return outputs.Output{PK: 9, Job: job, Name: "log", Type: "txt", CreationTime: time.Unix(0, 0), Size: 5, Replayed: f.replay}, c.Admit(outputs.Job{PK: job, Node: 2})
 }
 
 var post = apitest.Call{
@@ -73,9 +76,23 @@ func TestComplete(t *testing.T) {
 		refused(fault.UploadExpired, "410 upload_expired"),
 		refused(fault.DuplicateOutput, "409 duplicate_output"),
 	},
+		apitest.KeySteps(post),
 		apitest.PKSteps(post, completed, asked),
 		apitest.AccessSteps(auth.OwnerOrAdmin, post),
 		apitest.StoreSteps(post, asked),
 		apitest.BodySteps(post, completed, asked),
 	)
+}
+
+// TestKey: the store learns the key as it was sent, and a replay is marked and is else the
+// same answer.
+func TestKey(t *testing.T) {
+	for _, replay := range []bool{false, true} {
+		f := &fake{replay: replay}
+		answer := post.With("Idempotency-Key", "a key").Do(t, complete.New(f))
+		mark := map[bool]string{true: "true"}[replay]
+		if got := answer.Header.Get("Idempotent-Replay"); answer.Line() != completed || got != mark || f.key != "a key" {
+			t.Errorf("%s marked %q for the key %q, want %s marked %q", answer.Line(), got, f.key, completed, mark)
+		}
+	}
 }

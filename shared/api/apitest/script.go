@@ -157,6 +157,19 @@ func AccessSteps(access auth.Access, call Call) []Step {
 	)
 }
 
+// KeySteps are the idempotency keys that are refused, before the store or the body is looked
+// at, by an action that takes them.
+func KeySteps(call Call) []Step {
+	const want = "400 invalid_request: Idempotency-Key: must be sent once and have 1 to 255 printable ASCII characters"
+	var steps []Step
+	for name, key := range map[string]string{
+		"an empty key": "", "a key of 256 characters": strings.Repeat("k", 256), "a key with a tab": "a\tb", "a key beyond ASCII": "é", "a key with DEL": "\x7f",
+	} {
+		steps = append(steps, Step{Name: name, Call: call.With("Idempotency-Key", key), Want: want})
+	}
+	return append(steps, Step{Name: "a bad key and no token", Call: call.By(auth.Principal{}).With("Idempotency-Key", ""), Want: "401 not_authenticated: " + unauthenticated})
+}
+
 // PKSteps are the forms of {pk}: 5 with leading zeros is found, as asked says; what cannot
 // be a primary key is not, and nobody is asked.
 func PKSteps(call Call, want, asked string) []Step {
