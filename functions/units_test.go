@@ -40,6 +40,8 @@ func unitsOf(input any) float64 {
 		return units
 	case *dynamodb.QueryInput:
 		return read(in.ConsistentRead, 1)
+	case *dynamodb.TransactGetItemsInput:
+		return 2 * float64(len(in.TransactItems))
 	case *dynamodb.PutItemInput:
 		return put(in.Item) + index(in.Item)
 	case *dynamodb.UpdateItemInput:

@@ -28,6 +28,8 @@ func (c caller) may(in any) bool {
 		return c.gets(in)
 	case *dynamodb.BatchWriteItemInput:
 		return c.writes(in)
+	case *dynamodb.TransactGetItemsInput:
+		return c.transactionGets(in)
 	case *dynamodb.TransactWriteItemsInput:
 		return c.transacts(in)
 
@@ -110,6 +112,15 @@ func (c caller) gets(in *dynamodb.BatchGetItemInput) bool {
 			if !c.row(key) {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+func (c caller) transactionGets(in *dynamodb.TransactGetItemsInput) bool {
+	for _, item := range in.TransactItems {
+		if item.Get == nil || !c.row(item.Get.Key) {
+			return false
 		}
 	}
 	return true

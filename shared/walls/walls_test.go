@@ -115,6 +115,10 @@ func (c clients) calls(tenant string) map[string]func(context.Context) error {
 			_, err := c.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{"table": {Keys: []item{row}}}})
 			return err
 		},
+		"TransactGetItems": func(ctx context.Context) error {
+			_, err := c.db.TransactGetItems(ctx, &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{{Get: &types.Get{TableName: t, Key: row}}}})
+			return err
+		},
 		"BatchWriteItem, put":                  batch(types.WriteRequest{PutRequest: &types.PutRequest{Item: listed}}),
 		"BatchWriteItem, delete":               batch(types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: row}}),
 		"TransactWriteItems, put":              write(types.TransactWriteItem{Put: &types.Put{TableName: t, Item: listed}}),
@@ -277,8 +281,10 @@ func TestTenantRefuses(t *testing.T) {
 		"an object of a tenant in capitals": func() error { return get("t/ACME/01X") },
 		"an object with a slash before":     func() error { return get("/t/acme/01X") },
 		"a scan":                            func() error { _, err := c.db.Scan(acme(t), &dynamodb.ScanInput{TableName: table}); return err },
-		"a transaction of reads": func() error {
-			_, err := c.db.TransactGetItems(acme(t), &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{}})
+		"a transaction that reads one of another": func() error {
+			_, err := c.db.TransactGetItems(acme(t), &dynamodb.TransactGetItemsInput{TransactItems: []types.TransactGetItem{
+				{Get: &types.Get{TableName: table, Key: key("T#acme#I#1", "I")}}, {Get: &types.Get{TableName: table, Key: key("T#other#I#1", "I")}},
+			}})
 			return err
 		},
 		"a statement": func() error {
