@@ -72,7 +72,7 @@ func (g *names) newName() string {
 	return fmt.Sprintf("%s-%d", *g.once.Load(), g.n.Add(1))
 }
 
-func rows() outputs.Import {
+func seed() outputs.Import {
 	made := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 	var in outputs.Import
 	job := func(pk int64) outputs.Job {

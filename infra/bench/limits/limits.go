@@ -115,7 +115,7 @@ func newRig(ctx context.Context) (_ *rig, err error) {
 		return nil, err
 	}
 	store := outputs.New(outputs.Config{DynamoDB: dynamoDB, S3: s3, Table: on.Table, Bucket: on.Bucket})
-	if err := store.Import(ctx, tenant, rows()); err != nil {
+	if err := store.Import(ctx, tenant, seed()); err != nil {
 		return nil, err
 	}
 	if err := store.Import(ctx, bareTenant, outputs.Import{Jobs: addJobs()}); err != nil {
