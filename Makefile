@@ -27,7 +27,9 @@ MINISTACK = .tools/ministack/bin/python
 
 SCHEMATHESIS = .tools/schemathesis/bin/schemathesis
 
-.PHONY: help run test conformance check vuln tools fuzz prove prove-long mutants build synth diff deploy destroy invoke deploy-local e2e clean build/withaws
+MLFLOW = .tools/mlflow/bin/mlflow
+
+.PHONY: help run test conformance check vuln tools fuzz prove prove-long mutants bench bench-quick bench-readme build synth diff deploy destroy invoke deploy-local e2e clean build/withaws
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target does; do printf '  make %-12s %s\n' "$$target" "$$does"; done
@@ -86,6 +88,15 @@ build: ## the Lambdas' binaries, or FN's alone, into build/<function>; ARCH=arm6
 			-o "$(BUILD)/$$name/bootstrap" "./$$folder" || exit 1; \
 	done
 
+bench: $(MLFLOW) ## measure speed into build/bench.json (25 minutes at most); flags by ARGS="…", see ARGS=-help
+	@go build -o build/bench ./infra/bench && build/bench -out build/bench.json $(ARGS)
+
+bench-quick: ## measure a little (3 minutes at most), to see that nothing is far off
+	@go build -o build/bench ./infra/bench && build/bench -quick $(ARGS)
+
+bench-readme: ## README's "Speed and cost" from infra/bench/results.json, a build/bench.json of a quiet machine
+	@go run ./infra/bench -readme
+
 synth: $(CDKCLI) ## the stack's template into build/cdk.out: no account is needed; -c options by ARGS="…"
 	@$(CDKRUN) synth --quiet $(ARGS)
 
@@ -135,6 +146,9 @@ $(MINISTACK): infra/e2e/requirements.txt
 
 $(SCHEMATHESIS): infra/prove/schemathesis/requirements.txt
 	@python3 -m venv .tools/schemathesis && .tools/schemathesis/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
+
+$(MLFLOW): infra/bench/requirements.txt
+	@python3 -m venv .tools/mlflow && .tools/mlflow/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
 
 $(CFNLINT): infra/requirements.txt
 	@python3 -m venv .tools/cfn-lint && .tools/cfn-lint/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@

@@ -32,12 +32,30 @@ func equalFolded(s, want string) bool {
 
 // containsFolded reports whether want, which is folded, stands anywhere in s.
 func containsFolded(s, want string) bool {
+	if want != "" && want[0] < utf8.RuneSelf {
+		return containsFoldedFrom(s, want, rune(want[0]))
+	}
 	for i := range s {
 		if _, ok := cutFolded(s[i:], want); ok {
 			return true
 		}
 	}
 	return want == ""
+}
+
+// containsFoldedFrom is containsFolded where want begins with an ASCII character: it looks
+// closer only at that character and at what isn't ASCII, some of which is folded to it.
+func containsFoldedFrom(s, want string, first rune) bool {
+	for i := range len(s) {
+		b := s[i]
+		if b < utf8.RuneSelf && upper(rune(b)) != first || !utf8.RuneStart(b) {
+			continue
+		}
+		if _, ok := cutFolded(s[i:], want); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // cutFolded returns what follows prefix, which is folded, in s.
