@@ -91,7 +91,7 @@ func (m *Maker) described(o Operation) Request {
 	var query []string
 	for _, ref := range o.params {
 		p := ref.Value
-		if !p.Required && !m.chance(3) {
+		if !p.Required && !m.chance(2) {
 			continue
 		}
 		name := p.Name

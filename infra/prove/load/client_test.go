@@ -50,8 +50,8 @@ type client struct {
 	made int
 }
 
-func newClient(s *site, job int64, seed uint64, t *tally) *client {
-	return &client{site: s, job: job, rnd: rand.New(rand.NewPCG(seed, uint64(job))), tally: t, own: map[string]*held{}}
+func newClient(s *site, job int64, seed uint64) *client {
+	return &client{site: s, job: job, rnd: rand.New(rand.NewPCG(seed, uint64(job))), own: map[string]*held{}}
 }
 
 // run makes calls until the context ends: of five, four read.
