@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -96,13 +97,26 @@ func (s *Service) Load(ctx context.Context, file *seed.Seed) error {
 	return nil
 }
 
-// ServeHTTP serves the API and POST /-/sweep.
+// ServeHTTP serves the API, POST /-/sweep and GET /-/runtime.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/-/sweep" {
+	switch r.URL.Path {
+	case "/-/sweep":
 		s.sweep(w, r)
-		return
+	case "/-/runtime":
+		usage(w)
+	default:
+		s.gateway.ServeHTTP(w, r)
 	}
-	s.gateway.ServeHTTP(w, r)
+}
+
+// usage answers what this process uses once garbage is collected, so that a leak shows.
+func usage(w http.ResponseWriter) {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	_ = api.JSON(w, http.StatusOK, map[string]uint64{ // at worst nobody reads it
+		"heap_bytes": memory.HeapAlloc, "goroutines": uint64(runtime.NumGoroutine()), //nolint:gosec // never negative
+	})
 }
 
 // sweep runs the sweep now, on what is at least ?grace= old (default: the store's own
