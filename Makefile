@@ -7,6 +7,7 @@ STAGE       = dev
 FN          =
 BUILD       = build
 FUZZTIME    = 30s
+SIZE        = 2147483648
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
@@ -27,12 +28,14 @@ MINISTACK = .tools/ministack/bin/python
 
 SCHEMATHESIS = .tools/schemathesis/bin/schemathesis
 
+AWSCLI = .tools/awscli/bin/aws
+
 MLFLOW = .tools/mlflow/bin/mlflow
 
-.PHONY: help run test conformance check vuln tools fuzz prove prove-long mutants bench bench-quick bench-readme build synth diff deploy destroy invoke deploy-local e2e clean build/withaws
+.PHONY: help run test conformance check vuln tools fuzz prove prove-long mutants bench bench-quick bench-readme bench-transfer build synth diff deploy destroy invoke deploy-local e2e clean build/withaws
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target does; do printf '  make %-12s %s\n' "$$target" "$$does"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target does; do printf '  make %-14s %s\n' "$$target" "$$does"; done
 
 run: ## run the service on this machine; flags by ARGS="…", see ARGS=-help
 	@go build -o build/local ./infra/local
@@ -132,6 +135,10 @@ deploy-local: $(CDKCLI) ## deploy to a local AWS at AWS_ENDPOINT_URL (http://loc
 e2e: $(CDKCLI) $(MINISTACK) ## deploy the stack to a local AWS, call it, destroy it (Linux)
 	@go test -tags e2e -count=1 -timeout 20m -v ./infra/e2e
 
+bench-transfer: $(AWSCLI) build/withaws ## the command against the AWS CLI and bare calls: SIZE bytes, 2 GiB; 15 minutes (Linux)
+	@build/withaws -fetch && go build -o build/ ./cmd/joboutputs ./infra/local ./infra/bench/transfer
+	@build/transfer -size $(SIZE) -aws $(AWSCLI) $(ARGS)
+
 clean: ## remove what was built; .tools and .data stay
 	@rm -rf build cdk.out
 
@@ -149,6 +156,9 @@ $(SCHEMATHESIS): infra/prove/schemathesis/requirements.txt
 
 $(MLFLOW): infra/bench/requirements.txt
 	@python3 -m venv .tools/mlflow && .tools/mlflow/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
+
+$(AWSCLI): infra/bench/transfer/requirements.txt
+	@python3 -m venv .tools/awscli && .tools/awscli/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
 
 $(CFNLINT): infra/requirements.txt
 	@python3 -m venv .tools/cfn-lint && .tools/cfn-lint/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@

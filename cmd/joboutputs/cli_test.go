@@ -157,7 +157,7 @@ func TestUsage(t *testing.T) {
 	r.write("b/x.txt", nil)
 	for _, tc := range []struct{ args, says string }{
 		{"nonsense", `no command "joboutputs nonsense"`}, {"lsit", "did you mean list"}, {"jobs nonsense", "no command"},
-		{"list --nonsense", "unknown flag"}, {"list 42", "takes no arguments"}, {"list --spec - --job 1", "--job can't be added"}, {"list --limit -1", "--limit"},
+		{"list --nonsense", "unknown flag"}, {"list --job x", `"-j, --job" flag: want a whole number; see`}, {"zip 1 --node x", "want a whole number"}, {"list 42", "takes no arguments"}, {"list --spec - --job 1", "--job can't be added"}, {"list --limit -1", "--limit"},
 		{"list --since tomorrow", "want an age"}, {"info", "at least one"}, {"info model", "JOB/NAME/TYPE"}, {"info 1/2", "JOB/NAME/TYPE"}, {"info 0", "JOB/NAME/TYPE"},
 		{"add x", "which job"}, {"add", "the files to add"}, {"add - --job 1", "--name"}, {"add " + dir + "/a/x.txt " + dir + "/b/x.txt --job 1", "would both be"},
 		{"add " + dir + " --job 1", "would both be"}, {"add " + dir + "/a " + dir + "/b --name x --job 1", "one file"}, {"add " + dir + "/a --name x --job 1", "directory"},

@@ -46,6 +46,7 @@ input); it is described in the service's /v1/docs.`,
 	}
 	flags := c.Flags()
 	flags.Int64SliceVarP(&f.jobs, "job", "j", nil, "of the job with this primary `key`; may be repeated")
+	flags.Lookup("job").DefValue = "" // there is none to show
 	flags.StringVar(&f.name, "name", "", "with this name, a `pattern`")
 	flags.StringVar(&f.kind, "type", "", "with this type, a `pattern`")
 	flags.BoolVarP(&f.ignoreCase, "ignore-case", "i", false, "upper and lower case are the same in name and type")

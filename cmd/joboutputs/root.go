@@ -82,7 +82,13 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.configFlag, "config", "", "configuration `file`")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes, only results and errors")
 	flags.BoolVar(&a.json, "json", false, "results as JSON: an array for list, else one object a line")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage("%v; see %s --help", err, c.CommandPath()) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		text := err.Error()
+		if n, ok := errors.AsType[*strconv.NumError](err); ok {
+			text = strings.TrimSuffix(text, n.Error()) + "want a whole number"
+		}
+		return usage("%s; see %s --help", text, c.CommandPath())
+	})
 	root.AddCommand(
 		a.loginCommand(), a.logoutCommand(), a.jobsCommand(), a.addCommand(), a.listCommand(), a.infoCommand(), a.getCommand(), a.zipCommand(),
 		a.rmCommand(), a.restoreCommand(), a.purgeCommand(), a.watchCommand(), a.versionCommand(),

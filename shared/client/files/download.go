@@ -84,6 +84,9 @@ func Download(ctx context.Context, c *client.Client, server string, o client.Out
 func openPart(path string) (*os.File, error) {
 	for range 10 {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("there is no directory %s: %w", filepath.Dir(path), err)
+		}
 		if err != nil {
 			return nil, err
 		}
