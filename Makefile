@@ -25,7 +25,9 @@ CDK = joboutputs/infra
 
 MINISTACK = .tools/ministack/bin/python
 
-.PHONY: help run test conformance check vuln tools fuzz build synth diff deploy destroy invoke deploy-local e2e clean build/withaws
+SCHEMATHESIS = .tools/schemathesis/bin/schemathesis
+
+.PHONY: help run test conformance check vuln tools fuzz prove prove-long mutants build synth diff deploy destroy invoke deploy-local e2e clean build/withaws
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target does; do printf '  make %-12s %s\n' "$$target" "$$does"; done
@@ -66,6 +68,15 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 			go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
 		done; \
 	done
+
+prove: build/withaws $(SCHEMATHESIS) ## the proof at a quarter of its counts, into build/proof.md; one section by ARGS="-section faults"
+	@go build -o build/prove ./infra/prove && exec build/prove -scale quarter -keep build/mutants.json $(ARGS)
+
+prove-long: build/withaws $(SCHEMATHESIS) ## the proof at its full counts; ARGS="-o PROOF.md" writes the committed report
+	@go build -o build/prove ./infra/prove && exec build/prove -scale full -keep build/mutants.json $(ARGS)
+
+mutants: build/withaws ## break the service in one place at a time: its tests must say so; into build/mutants.json
+	@go build -o build/mutants ./infra/prove/mutants && exec build/withaws -- build/mutants $(ARGS)
 
 build: ## the Lambdas' binaries, or FN's alone, into build/<function>; ARCH=arm64 or x86_64
 	@case $(ARCH) in arm64) goarch=arm64;; x86_64) goarch=amd64;; *) echo "ARCH is arm64 or x86_64" >&2; exit 2;; esac; \
@@ -121,6 +132,9 @@ $(CDKCLI): infra/package.json infra/package-lock.json
 
 $(MINISTACK): infra/e2e/requirements.txt
 	@python3 -m venv .tools/ministack && .tools/ministack/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
+
+$(SCHEMATHESIS): infra/prove/schemathesis/requirements.txt
+	@python3 -m venv .tools/schemathesis && .tools/schemathesis/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
 
 $(CFNLINT): infra/requirements.txt
 	@python3 -m venv .tools/cfn-lint && .tools/cfn-lint/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@

@@ -28,19 +28,21 @@ import (
 	"joboutputs/shared/outputs"
 )
 
-var update = flag.Bool("update", false, "write the table of calls into README.md")
+var update = flag.Bool("update", false, "write the table of calls into README.md, and testdata/calls.json")
 
-// recorder notes every call that is sent, and every right that is needed.
+// recorder notes every call that is sent, every right that is needed, and what DynamoDB
+// charges.
 type recorder struct {
 	mu     sync.Mutex
 	calls  []string
+	units  []countedCall
 	rights map[functions.Right]bool
 }
 
 func (rec *recorder) reset() {
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	rec.calls, rec.rights = nil, map[functions.Right]bool{}
+	rec.calls, rec.units, rec.rights = nil, nil, map[functions.Right]bool{}
 }
 
 func (rec *recorder) taken() ([]string, map[functions.Right]bool) {
@@ -62,6 +64,7 @@ func (rec *recorder) add(stack *middleware.Stack) error {
 		for _, right := range needed(operation, in.Parameters) {
 			rec.rights[right] = true
 		}
+		rec.units = append(rec.units, countedCall{Call: operation, Units: unitsOf(in.Parameters)})
 		rec.mu.Unlock()
 		return next.HandleInitialize(ctx, in)
 	})
@@ -170,14 +173,15 @@ func TestCalls(t *testing.T) {
 			apitest.Call{Method: "POST", Resource: "/v1/jobs/create", JSON: `{"node":1}`, As: newcomer}, 201,
 			[]string{"GetItem", "PutItem", "TransactWriteItems", "UpdateItem", "UpdateItem"}},
 		{auth.JobsStart, "in the directory's tenant", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: newcomer}, 200,
-			[]string{"GetItem", "Query", "TransactWriteItems"}},
+			[]string{"Query", "TransactWriteItems"}},
 		{auth.UploadsBegin, "user named by the directory, for the first time",
 			apitest.Call{Method: "POST", Resource: uploads, Params: pk, JSON: `{"name":"n","type":"t","size":5}`, As: another}, 201,
 			[]string{"BatchGetItem", "PutItem", "PutItem", "TransactWriteItems", "UpdateItem"}},
 		{auth.JobsAcquire, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
 		{auth.JobsRelease, "", apitest.Call{Method: "DELETE", Resource: "/v1/jobs/{pk}/release", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
-		{auth.JobsAcquire, "again", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
-		{auth.JobsStart, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
+		{auth.JobsAcquire, "released", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
+		{auth.JobsAcquire, "again", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"Query"}},
+		{auth.JobsStart, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: admin}, 200, []string{"Query", "TransactWriteItems"}},
 		{auth.JobsAddOutput, "", apitest.Call{Method: "POST", Resource: byName, Params: named, Body: "hello", As: admin}, 200,
 			[]string{"BatchGetItem", "PutItem", "PutObject", "TransactWriteItems", "UpdateItem"}},
 		{auth.JobsRetrieve, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}", Params: pk, As: admin}, 200, []string{"Query"}},
@@ -191,6 +195,8 @@ func TestCalls(t *testing.T) {
 			JSON: `{"expressions":[{"type":"exact","field":"job","value":1}]}`}, 200, []string{"Query"}},
 		{auth.OutputsList, "by pk", apitest.Call{Method: "POST", Resource: "/v1/job-outputs/list", As: admin,
 			JSON: `{"expressions":[{"type":"exact","field":"pk","value":1}]}`}, 200, []string{"GetItem"}},
+		{auth.JobsZipOutputs, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/outputs.zip", Params: pk, As: admin}, 200, []string{"GetObject", "Query"}},
+		{auth.JobsZipOutputs, "whose bytes are gone", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/outputs.zip", Params: pk, As: admin}, 500, []string{"GetItem", "GetObject", "Query"}},
 		{auth.JobsDeleteOutput, "", apitest.Call{Method: "DELETE", Resource: byName, Params: named, As: admin}, 200, []string{"GetItem", "TransactWriteItems"}},
 		{auth.OutputsDestroy, "of a deleted one", apitest.Call{Method: "DELETE", Resource: output, Params: pk, As: admin}, 204, []string{"GetItem"}},
 		{auth.OutputsReinstate, "", apitest.Call{Method: "POST", Resource: output + "/reinstate", Params: pk, As: admin}, 200, []string{"GetItem", "TransactWriteItems"}},
@@ -206,7 +212,7 @@ func TestCalls(t *testing.T) {
 		{auth.UploadsStatus, "of one part", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: small, As: admin}, 200, []string{"BatchGetItem", "HeadObject"}},
 		{auth.UploadsStatus, "for links", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: large, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
 		{auth.UploadsComplete, "", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: large, As: admin}, 200,
-			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "HeadObject", "ListParts", "TransactWriteItems", "UpdateItem"}},
+			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "ListParts", "TransactWriteItems", "UpdateItem"}},
 		{auth.UploadsComplete, "of one part", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: small, As: admin}, 200,
 			[]string{"BatchGetItem", "GetItem", "HeadObject", "TransactWriteItems", "UpdateItem"}},
 		{auth.UploadsComplete, "again", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: small, As: admin}, 200, []string{"BatchGetItem"}},
@@ -214,7 +220,7 @@ func TestCalls(t *testing.T) {
 			[]string{"AbortMultipartUpload", "BatchGetItem", "DeleteObject", "TransactWriteItems"}},
 		{auth.UploadsComplete, "of an aborted one", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: unwanted, As: admin}, 409,
 			[]string{"AbortMultipartUpload", "BatchGetItem", "DeleteObject"}},
-		{auth.JobsFinish, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/finish", Params: pk, Header: node, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
+		{auth.JobsFinish, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/finish", Params: pk, Header: node, As: admin}, 200, []string{"Query", "TransactWriteItems"}},
 	}
 
 	rows := map[auth.Action]functions.Function{}
@@ -234,14 +240,18 @@ func TestCalls(t *testing.T) {
 		}
 		maps.Copy(used[action], rights)
 	}
-	for _, tc := range cases {
+	units := make([][]countedCall, len(cases))
+	for i, tc := range cases {
 		rec.reset()
 		answer := tc.call.Do(t, rows[tc.action].HTTP(functions.Parts{Store: store, Streaming: true}))
 		if answer.Status != tc.want {
 			t.Fatalf("%s %s: status %d, want %d: %s", tc.action, tc.how, answer.Status, tc.want, answer.Body)
 		}
 		note(tc.action, tc.how, tc.calls)
+		units[i] = rec.counted()
 		switch {
+		case tc.action == auth.JobsZipOutputs && tc.how == "":
+			loseBytes(t, a)
 		case tc.action == auth.UploadsBegin && tc.how == "":
 			large["id"] = uploadOf(t, answer)
 			unwanted["id"] = uploadOf(t, apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
@@ -273,6 +283,7 @@ func TestCalls(t *testing.T) {
 		}
 	}
 	checkReadme(t, cases)
+	checkCounted(t, cases, units)
 }
 
 func uploadOf(t *testing.T, answer *apitest.Answer) string {
@@ -280,6 +291,20 @@ func uploadOf(t *testing.T, answer *apitest.Answer) string {
 	var upload struct{ ID string }
 	answer.Into(t, &upload)
 	return upload.ID
+}
+
+// loseBytes empties the bucket.
+func loseBytes(t *testing.T, a *awstest.AWS) {
+	t.Helper()
+	list, err := a.S3.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &a.Bucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range list.Contents {
+		if _, err := a.S3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &a.Bucket, Key: object.Key}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // sendParts sends content by the links in the answer.
@@ -369,6 +394,9 @@ func checkReadme(t *testing.T, cases []callCase) {
 		}
 		if tc.action == auth.OutputsList {
 			db = []string{"Query (one a shard and page)"}
+		}
+		if tc.action == auth.JobsZipOutputs {
+			objects = []string{"GetObject (one an output)"}
 		}
 		fmt.Fprintf(&table, "| %s | %s | %s |\n", tc.action, strings.Join(db, ", "), strings.Join(objects, ", "))
 	}

@@ -26,6 +26,7 @@ import (
 	"joboutputs/functions/jobs/release"
 	jobretrieve "joboutputs/functions/jobs/retrieve"
 	"joboutputs/functions/jobs/start"
+	"joboutputs/functions/jobs/zipoutputs"
 	"joboutputs/functions/sweep"
 	"joboutputs/functions/uploads/abort"
 	"joboutputs/functions/uploads/begin"
@@ -114,13 +115,13 @@ func Catalogue() []Function {
 		},
 		{
 			Name: auth.JobsStart, Routes: routes(job+"/start", post),
-			Rights: onTable("Query", "GetItem", "PutItem", "UpdateItem"),
+			Rights: onTable("Query", "PutItem", "UpdateItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(p Parts) http.Handler { return start.New(p.Store) },
 		},
 		{
 			Name: auth.JobsFinish, Routes: routes(job+"/finish", post),
-			Rights: onTable("Query", "GetItem", "PutItem", "UpdateItem"),
+			Rights: onTable("Query", "PutItem", "UpdateItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(p Parts) http.Handler { return finish.New(p.Store) },
 		},
@@ -147,6 +148,12 @@ func Catalogue() []Function {
 			Rights: onTable("GetItem", "UpdateItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(p Parts) http.Handler { return deleteoutput.New(p.Store) },
+		},
+		{
+			Name: auth.JobsZipOutputs, Routes: routes(job+"/outputs.zip", get, head),
+			Rights: onTable("Query", "GetItem").and(onObjects("GetObject")).and(onBucket("ListBucket")),
+			Memory: medium, Timeout: stream, Streamed: true,
+			HTTP: func(p Parts) http.Handler { return zipoutputs.New(p.Store, p.Streaming) },
 		},
 		{
 			Name: auth.UploadsBegin, Routes: routes(uploads, post),

@@ -24,6 +24,7 @@ import (
 
 	"joboutputs/functions"
 	"joboutputs/shared/api"
+	"joboutputs/shared/archive"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
@@ -102,6 +103,7 @@ func TestEvents(t *testing.T) {
 		auth.JobsGetOutput:     {206, "weights"},
 		auth.JobsGetOutputInfo: {200, fmt.Sprintf(model, "null")},
 		auth.JobsDeleteOutput:  {200, fmt.Sprintf(model, now)},
+		auth.JobsZipOutputs:    {200, zipped(t)},
 		auth.UploadsBegin: {409, problem(409, "duplicate_output", "00000000-0000-4000-8000-000000000201",
 			"Bad name 'train log': Job already has an output by this name/type (train log/txt)",
 			`"deletion_time":`+may4+`,"pk":6,"sha256":"51604db2883998a0b0a9ee6db811799f3bf7fd9434b7f6c2dddb8a1f6b43a331"`)},
@@ -219,6 +221,20 @@ func serve(t *testing.T, f functions.Function, parts functions.Parts, event []by
 		t.Fatal(err)
 	}
 	return answer.StatusCode, string(decoded)
+}
+
+// zipped is the zip of what job 2 has that is not deleted.
+func zipped(t *testing.T) string {
+	t.Helper()
+	entry := archive.Entry{PK: 5, Name: "model", Type: "Model<Domain<'Image Classification'>>", Size: 9, Created: day(3)}
+	var text strings.Builder
+	err := archive.Write(&text, []archive.Entry{entry}, func(int) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("weights\x00\xff")), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
 }
 
 // issuer gives every user tokens that say whose they are.

@@ -6,6 +6,7 @@ package functions
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -28,6 +29,11 @@ type Function struct {
 	Authorizer func(Parts) Authorizer
 	Schedule   func(Parts) Schedule
 }
+
+// MemoryLimit is the GOMEMLIMIT of a function with so many MB of memory: the rest is for
+// its code and stacks. Without one, the collector lets garbage grow to twice of what is in
+// use before it runs, and a large request could end a small function.
+func MemoryLimit(memory int) string { return strconv.Itoa(memory*3/4) + "MiB" }
 
 // Route is a resource template with the methods served on it, e.g. GET and HEAD of
 // /v1/job-outputs/{pk}. Every path parameter is one segment.

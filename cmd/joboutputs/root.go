@@ -84,7 +84,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "results as JSON: an array for list, else one object a line")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage("%v; see %s --help", err, c.CommandPath()) })
 	root.AddCommand(
-		a.loginCommand(), a.logoutCommand(), a.jobsCommand(), a.addCommand(), a.listCommand(), a.infoCommand(), a.getCommand(),
+		a.loginCommand(), a.logoutCommand(), a.jobsCommand(), a.addCommand(), a.listCommand(), a.infoCommand(), a.getCommand(), a.zipCommand(),
 		a.rmCommand(), a.restoreCommand(), a.purgeCommand(), a.watchCommand(), a.versionCommand(),
 	)
 	return root

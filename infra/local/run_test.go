@@ -92,10 +92,11 @@ func start(t *testing.T, flags ...string) *running {
 	}()
 	select {
 	case err = <-ready:
-	case <-time.After(60 * time.Second):
-		err = fmt.Errorf("it was not ready within a minute")
+	case <-time.After(3 * time.Minute): // a start takes seconds, but for a machine that does much else
+		err = fmt.Errorf("it was not ready within three minutes")
 	}
 	if err != nil {
+		r.kill() // only then nobody writes to stderr any more
 		t.Fatalf("local %v: %v\n%s%s", flags, err, r.stdout, stderr.String())
 	}
 	return r

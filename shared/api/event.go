@@ -79,9 +79,9 @@ func (e Edge) request(ctx context.Context, event events.APIGatewayProxyRequest) 
 	return r, rec, nil
 }
 
-// decodeParams decodes each path segment once. A bad escape is the caller's mistake; a
-// decoded slash names nothing, as no segment of the API holds one; bytes that are not
-// UTF-8 become U+FFFD, as UFDL has it.
+// decodeParams decodes each path segment once. A bad escape in any of them is the caller's
+// mistake; else a decoded slash names nothing, as no segment of the API holds one; bytes
+// that are not UTF-8 become U+FFFD, as UFDL has it.
 func decodeParams(params map[string]string) (map[string]string, *fault.Fault) {
 	decoded := make(map[string]string, len(params))
 	for name, raw := range params {
@@ -89,10 +89,12 @@ func decodeParams(params map[string]string) (map[string]string, *fault.Fault) {
 		if err != nil {
 			return nil, fault.New(fault.InvalidRequest, "The path has an invalid percent-escape.")
 		}
+		decoded[name] = string([]rune(value))
+	}
+	for _, value := range decoded {
 		if strings.ContainsRune(value, '/') {
 			return nil, fault.New(fault.NotFound, "Not found.")
 		}
-		decoded[name] = string([]rune(value))
 	}
 	return decoded, nil
 }

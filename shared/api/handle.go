@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"joboutputs/shared/auth"
@@ -96,7 +97,7 @@ func nodeID(r *http.Request, p auth.Principal) (int64, error) {
 	}
 	text := strings.Join(values, ",")
 	trimmed := strings.TrimSpace(text)
-	if !integer.MatchString(trimmed) {
+	if !integer().MatchString(trimmed) {
 		return 0, fault.New(fault.BadNodeID, "Bad Node-Id header '%s': Unable to parse into an integer primary-key", text)
 	}
 	node, err := strconv.ParseInt(strings.ReplaceAll(trimmed, "_", ""), 10, 64)
@@ -107,7 +108,7 @@ func nodeID(r *http.Request, p auth.Principal) (int64, error) {
 }
 
 // integer is what UFDL reads as one: Python's int().
-var integer = regexp.MustCompile(`^[+-]?[0-9]+(_[0-9]+)*$`)
+var integer = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[+-]?[0-9]+(_[0-9]+)*$`) })
 
 // exposed are the answer's headers a browser's script may read, besides the safelisted.
 const exposed = "Content-Disposition, Content-Range, ETag, Location, Retry-After, X-Next-Cursor"

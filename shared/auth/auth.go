@@ -47,6 +47,7 @@ const (
 	JobsGetOutput     Action = "jobs-getoutput"
 	JobsGetOutputInfo Action = "jobs-getoutputinfo"
 	JobsDeleteOutput  Action = "jobs-deleteoutput"
+	JobsZipOutputs    Action = "jobs-zipoutputs"
 
 	UploadsBegin    Action = "uploads-begin"
 	UploadsStatus   Action = "uploads-status"
@@ -98,6 +99,7 @@ var access = map[Action]Access{
 	JobsGetOutput:     Authenticated,
 	JobsGetOutputInfo: Authenticated,
 	JobsDeleteOutput:  Admin,
+	JobsZipOutputs:    Authenticated,
 
 	UploadsBegin:    OwnerOrAdmin,
 	UploadsStatus:   OwnerOrAdmin,

@@ -59,3 +59,39 @@ func FuzzPlan(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCursor: a cursor that is taken is the one and only spelling of what it says, and is
+// refused in every other tenant and order.
+func FuzzCursor(f *testing.F) {
+	const byName, bySize = `{"order_by": [{"field": "name"}]}`, `{"order_by": [{"field": "size", "ascending": false}, {"field": "deletion_time"}]}`
+	for i := range rows {
+		for _, body := range []string{byName, bySize} {
+			f.Add(mustParse(f, body).EncodeCursor("t1", &rows[i]))
+		}
+	}
+	f.Add("AQ")
+	f.Add("AQ==")
+	f.Fuzz(func(t *testing.T, cursor string) {
+		taken := 0
+		for _, body := range []string{byName, bySize} {
+			for _, tenant := range []string{"t1", "t2"} {
+				s := mustParse(t, body)
+				s.Cursor = cursor
+				after, err := s.DecodeCursor(tenant)
+				if cursor == "" || err != nil {
+					if cursor == "" && (after != nil || err != nil) || cursor != "" && !fault.Is(err, fault.InvalidRequest) {
+						t.Fatalf("%q: %v, %v", cursor, after, err)
+					}
+					continue
+				}
+				taken++
+				if again := s.EncodeCursor(tenant, after); again != cursor {
+					t.Fatalf("%q says the same as %q", cursor, again)
+				}
+			}
+		}
+		if taken > 1 {
+			t.Fatalf("%q is taken for %d lists", cursor, taken)
+		}
+	})
+}

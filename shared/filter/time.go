@@ -3,6 +3,7 @@ package filter
 import (
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -19,29 +20,40 @@ var (
 // The forms of a time are those of Python's datetime.fromisoformat together with the more
 // lenient ones of Django's parse_datetime and parse_date; here each form of a date goes
 // with each form of a clock. Malformed text that Python 3.11 happens to read is refused.
-var (
-	dateAndClock = regexp.MustCompile(`^([^Tt ]+)(?:[Tt ](.*))?$`)
+type timeForms struct {
+	dateAndClock *regexp.Regexp
 
-	calendarDate = []*regexp.Regexp{ // year, month, day
-		regexp.MustCompile(`^(\d{4})-(\d\d?)-(\d\d?)$`),
-		regexp.MustCompile(`^(\d{4})(\d\d)(\d\d)$`),
+	calendarDate []*regexp.Regexp // year, month, day
+	weekDate     []*regexp.Regexp // year, ISO week, day of the week
+	clock        []*regexp.Regexp // hour, minute, second, fraction; offset: all of it, sign, hour, minute, second
+}
+
+// forms are compiled when a filter first holds a time: at the start they would cost every
+// Lambda a third of a millisecond, and few filters hold one.
+var forms = sync.OnceValue(func() timeForms {
+	return timeForms{
+		dateAndClock: regexp.MustCompile(`^([^Tt ]+)(?:[Tt ](.*))?$`),
+		calendarDate: []*regexp.Regexp{
+			regexp.MustCompile(`^(\d{4})-(\d\d?)-(\d\d?)$`),
+			regexp.MustCompile(`^(\d{4})(\d\d)(\d\d)$`),
+		},
+		weekDate: []*regexp.Regexp{
+			regexp.MustCompile(`^(\d{4})-W(\d\d)(?:-(\d))?$`),
+			regexp.MustCompile(`^(\d{4})W(\d\d)(\d)?$`),
+		},
+		clock: []*regexp.Regexp{
+			regexp.MustCompile(`^(\d\d?):(\d\d?)(?::(\d\d?)(?:[.,](\d+))?)?\s*` + offset + `$`),
+			regexp.MustCompile(`^(\d\d)(?:(\d\d)(?:(\d\d)(?:[.,](\d+))?)?)?` + offset + `$`),
+		},
 	}
-	weekDate = []*regexp.Regexp{ // year, ISO week, day of the week
-		regexp.MustCompile(`^(\d{4})-W(\d\d)(?:-(\d))?$`),
-		regexp.MustCompile(`^(\d{4})W(\d\d)(\d)?$`),
-	}
-	clock = []*regexp.Regexp{ // hour, minute, second, fraction; offset: all of it, sign, hour, minute, second
-		regexp.MustCompile(`^(\d\d?):(\d\d?)(?::(\d\d?)(?:[.,](\d+))?)?\s*` + offset + `$`),
-		regexp.MustCompile(`^(\d\d)(?:(\d\d)(?:(\d\d)(?:[.,](\d+))?)?)?` + offset + `$`),
-	}
-)
+})
 
 const offset = `(Z|([+-])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?)?`
 
 // parseTime reads a date or a date and time, to the microsecond. What is finer is cut
 // off; a date is its midnight, and without an offset a time is in UTC.
 func parseTime(s string) (micros int64, ok bool) {
-	parts := dateAndClock.FindStringSubmatch(s)
+	parts := forms().dateAndClock.FindStringSubmatch(s)
 	if parts == nil {
 		return 0, false
 	}
@@ -57,11 +69,11 @@ func parseTime(s string) (micros int64, ok bool) {
 }
 
 func parseDate(s string) (t time.Time, ok bool) {
-	if year, month, day, ok := threeInts(calendarDate, s); ok {
+	if year, month, day, ok := threeInts(forms().calendarDate, s); ok {
 		t = time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
 		return t, year > 0 && t.Month() == time.Month(month) && t.Day() == day
 	}
-	year, week, day, ok := threeInts(weekDate, s)
+	year, week, day, ok := threeInts(forms().weekDate, s)
 	if !ok || day < 1 || day > 7 {
 		return t, false
 	}
@@ -89,7 +101,7 @@ func threeInts(patterns []*regexp.Regexp, s string) (a, b, c int, ok bool) {
 // parseClock reads a time of day and returns the time since midnight UTC. PostgreSQL
 // takes no offset of 16 hours or more.
 func parseClock(s string) (d time.Duration, ok bool) {
-	for _, p := range clock {
+	for _, p := range forms().clock {
 		m := p.FindStringSubmatch(s)
 		if m == nil {
 			continue

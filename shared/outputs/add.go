@@ -179,7 +179,8 @@ func (s *Store) putObject(ctx context.Context, tenant string, o *Output, content
 	return nil
 }
 
-// publish makes the output visible and withdraws the intent, both or neither.
+// publish makes the output visible and withdraws the intent, both or neither. An attempt
+// whose answer was lost is met again as the holder of the name.
 func (s *Store) publish(ctx context.Context, tenant string, o *Output, intent queueRow) error {
 	err := s.db.WriteTx().
 		Put(s.table.Put(o.byPK(tenant, s.shards)).If("attribute_not_exists('PK')")).
@@ -196,6 +197,9 @@ func (s *Store) publish(ctx context.Context, tenant string, o *Output, intent qu
 			var holder outputRow
 			if err := dynamo.UnmarshalItem(reasons[1].Item, &holder); err != nil {
 				return fmt.Errorf("decode the holder of a name: %w", err)
+			}
+			if holder.Object == o.object {
+				return nil
 			}
 			return duplicate(&holder)
 		case conditionFailed(reasons[2]):

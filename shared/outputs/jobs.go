@@ -2,7 +2,9 @@ package outputs
 
 import (
 	"context"
+	"errors"
 
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/fault"
@@ -17,7 +19,8 @@ type NewJob struct {
 }
 
 // CreateJob makes a job. A given pk lifts the counter to at least it, so that a drawn one
-// never meets it. Faults: Conflict if the pk is taken, PermissionDenied, Unavailable.
+// never meets it. Faults: Conflict if the pk is taken or none is left, PermissionDenied,
+// Unavailable.
 func (s *Store) CreateJob(ctx context.Context, tenant string, n NewJob) (Job, error) {
 	creator, err := s.creator(ctx, tenant, n.Creator)
 	if err != nil {
@@ -37,6 +40,9 @@ func (s *Store) CreateJob(ctx context.Context, tenant string, n NewJob) (Job, er
 		}
 		if err != nil {
 			return Job{}, err
+		}
+		if job.PK > MaxPK { // a caller may have given the last one
+			return Job{}, fault.New(fault.Conflict, "There is no primary key left for another job; give one that is free.")
 		}
 		err = s.table.Put(job.item(tenant)).If("attribute_not_exists('PK')").Run(ctx)
 		switch {
@@ -122,43 +128,47 @@ func illegal(action, because string) error {
 // is asked with the job that was read. Faults: NotFound, admit's, IllegalTransition,
 // NodeAlreadyWorking, Unavailable.
 func (s *Store) Start(ctx context.Context, tenant string, pk, node int64, admit func(Job) error) (Job, error) {
-	return s.changeWork(ctx, tenant, pk, node, func(j *Job, working int64) (current int64, err error) {
+	edit := func(j *Job) error {
 		if err := admit(*j); err != nil {
-			return 0, err
+			return err
 		}
 		switch {
 		case j.ended():
-			return 0, illegal("start", "it has ended")
+			return illegal("start", "it has ended")
 		case j.Started():
-			return 0, illegal("start", "it was started already")
-		case working != 0 && working != pk:
-			return 0, fault.New(fault.NodeAlreadyWorking, "The node is working another job.")
+			return illegal("start", "it was started already")
 		}
 		j.StartTime = s.now()
-		return pk, nil
-	})
+		return nil
+	}
+	works := func() *dynamo.Update {
+		return s.node(tenant, node).Set("current_job", pk).
+			If("attribute_not_exists('current_job') OR 'current_job' = ?", pk)
+	}
+	return s.changeWork(ctx, tenant, pk, edit, works, fault.New(fault.NodeAlreadyWorking, "The node is working another job."))
 }
 
 // Finish ends the work of a node on its job: well, or with the text of an error. admit is
 // asked with the job that was read. Faults: NotFound, admit's, IllegalTransition,
 // Unavailable.
 func (s *Store) Finish(ctx context.Context, tenant string, pk, node int64, errorReason *string, admit func(Job) error) (Job, error) {
-	return s.changeWork(ctx, tenant, pk, node, func(j *Job, working int64) (current int64, err error) {
+	edit := func(j *Job) error {
 		if err := admit(*j); err != nil {
-			return 0, err
+			return err
 		}
 		switch {
 		case !j.Started():
-			return 0, illegal("finish", "it was never started")
+			return illegal("finish", "it was never started")
 		case j.ended():
-			return 0, illegal("finish", "it has ended")
+			return illegal("finish", "it has ended")
 		}
 		j.EndTime, j.ErrorReason = s.now(), errorReason
-		if working == pk {
-			working = 0
-		}
-		return working, nil
-	})
+		return nil
+	}
+	rests := func() *dynamo.Update {
+		return s.node(tenant, node).Remove("current_job").If("'current_job' = ?", pk)
+	}
+	return s.changeWork(ctx, tenant, pk, edit, rests, nil)
 }
 
 // changeJob reads a job and writes it back if the edit changed it, on the condition that
@@ -184,34 +194,55 @@ func (s *Store) changeJob(ctx context.Context, tenant string, pk int64, edit fun
 	return Job{}, contended()
 }
 
-// changeWork reads a job and its node and writes both back, in one transaction, on the
-// condition that neither changed in between. The edit answers the node's current job.
-func (s *Store) changeWork(ctx context.Context, tenant string, pk, node int64, edit func(j *Job, working int64) (int64, error)) (Job, error) {
+// changeWork reads a job and writes it back together with the row of a node, in one
+// transaction, on the condition that nobody else changed the job in between. The node is
+// not read: the update says which job it must work. If it works another one, that is the
+// fault busy; without one the job is written alone, since the node's row does not name it
+// and will not again: only a start writes that, and the job was started.
+func (s *Store) changeWork(ctx context.Context, tenant string, pk int64, edit func(*Job) error, node func() *dynamo.Update, busy error) (Job, error) {
+	alone := false
 	for attempt := range maxAttempts {
 		j, err := s.JobWithOutputs(ctx, tenant, pk)
 		if err != nil {
 			return Job{}, err
 		}
-		var n nodeRow
-		if err := s.get(ctx, nodeKey(tenant, node), nodeSort, &n); err != nil && !fault.Is(err, fault.NotFound) {
+		if err := edit(&j); err != nil {
 			return Job{}, err
 		}
-		current, err := edit(&j, n.CurrentJob)
-		if err != nil {
-			return Job{}, err
+		if alone {
+			err = s.putJob(tenant, &j).Run(ctx)
+		} else {
+			err = s.db.WriteTx().Put(s.putJob(tenant, &j)).Update(node()).Run(ctx)
 		}
-		err = s.db.WriteTx().
-			Put(s.putJob(tenant, &j)).
-			Update(s.setWork(tenant, node, n.CurrentJob, current)).
-			Run(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			return j, nil
+		case !alone && onlyRefused(err, 1):
+			if busy != nil {
+				return Job{}, busy
+			}
+			alone = true
+			continue
 		}
 		if err := s.again(ctx, err, attempt, pk); err != nil {
 			return Job{}, err
 		}
 	}
 	return Job{}, contended()
+}
+
+// onlyRefused reports whether of a transaction's items just this one failed its condition.
+func onlyRefused(err error, item int) bool {
+	var cancelled *dynamotypes.TransactionCanceledException
+	if !errors.As(err, &cancelled) {
+		return false
+	}
+	for i, reason := range cancelled.CancellationReasons {
+		if conditionFailed(reason) != (i == item) {
+			return false
+		}
+	}
+	return true
 }
 
 // putJob writes the job over the version that was read.
@@ -221,19 +252,9 @@ func (s *Store) putJob(tenant string, j *Job) *dynamo.Put {
 	return s.table.Put(j.item(tenant)).If("'v' = ?", read)
 }
 
-// setWork makes a node's row say which job it works, on the condition that it still says
-// what was read.
-func (s *Store) setWork(tenant string, node, was, is int64) *dynamo.Update {
-	update := s.table.Update("PK", nodeKey(tenant, node)).Range("SK", nodeSort)
-	if was == 0 {
-		update.If("attribute_not_exists('current_job')")
-	} else {
-		update.If("'current_job' = ?", was)
-	}
-	if is == 0 {
-		return update.Remove("current_job")
-	}
-	return update.Set("current_job", is)
+// node is an update of a node's row, which says which job it works.
+func (s *Store) node(tenant string, node int64) *dynamo.Update {
+	return s.table.Update("PK", nodeKey(tenant, node)).Range("SK", nodeSort)
 }
 
 // again waits before another attempt if the write lost against another one; any other

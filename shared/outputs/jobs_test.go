@@ -35,6 +35,16 @@ func TestCreateJob(t *testing.T) {
 	}
 	_, err = s.JobWithOutputs(auth.WithTenant(ctx, "other"), "other", 5)
 	wantFault(t, err, fault.NotFound)
+
+	// The last key there is can be given, and then none can be drawn.
+	if _, err := s.CreateJob(ctx, tenant, outputs.NewJob{PK: outputs.MaxPK, Creator: alice}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.CreateJob(ctx, tenant, outputs.NewJob{Creator: alice})
+	wantFault(t, err, fault.Conflict)
+	if _, err := s.CreateJob(ctx, tenant, outputs.NewJob{PK: 8, Creator: alice}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestJobSteps walks jobs through their states. A step is what a node does; want is the
@@ -125,6 +135,39 @@ func TestJobSteps(t *testing.T) {
 		if diff := cmp.Diff(j, read, cmpopts.IgnoreUnexported(outputs.Job{})); diff != "" {
 			t.Errorf("step %d, %s: answered and read differ (-answered +read):\n%s", i, step.name, diff)
 		}
+	}
+}
+
+// TestFinishElsewhere finishes a job that its node is not said to work: it works another,
+// or none, and stays as it is.
+func TestFinishElsewhere(t *testing.T) {
+	t.Parallel()
+	s, _, _ := newStore(t)
+	ctx := acting(t)
+	err := s.Import(ctx, tenant, outputs.Import{
+		Jobs: []outputs.Job{
+			{PK: 1, Node: 1, CreationTime: epoch, StartTime: epoch},
+			{PK: 2, Node: 1, CreationTime: epoch, StartTime: epoch},
+			{PK: 3, Node: 1, CreationTime: epoch},
+			{PK: 4, Node: 2, CreationTime: epoch, StartTime: epoch},
+		},
+		Nodes: []outputs.Node{{PK: 1, CurrentJob: 2}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for job, node := range map[int64]int64{1: 1, 4: 2} {
+		if j, err := s.Finish(ctx, tenant, job, node, nil, anyone); err != nil || !j.Finished() {
+			t.Errorf("finish job %d: %+v, %v", job, j, err)
+		}
+	}
+	_, err = s.Start(ctx, tenant, 3, 1, anyone)
+	wantFault(t, err, fault.NodeAlreadyWorking) // still job 2
+	if _, err := s.Finish(ctx, tenant, 2, 1, nil, anyone); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Start(ctx, tenant, 3, 1, anyone); err != nil {
+		t.Errorf("start when the node is free: %v", err)
 	}
 }
 

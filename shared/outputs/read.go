@@ -1,9 +1,11 @@
 package outputs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/guregu/dynamo/v2"
@@ -82,6 +84,40 @@ func (s *Store) JobWithOutputs(ctx context.Context, tenant string, pk int64) (Jo
 	}
 	job.Outputs = mentions
 	return job, nil
+}
+
+// ActiveOutputs reads a job's outputs that are not soft-deleted, by pk: its partition,
+// strongly consistent. They are at most so many. Faults: NotFound for a missing job,
+// ResultTooLarge.
+func (s *Store) ActiveOutputs(ctx context.Context, tenant string, job int64, most int) ([]Output, error) {
+	iter := s.table.Get("PK", jobKey(tenant, job)).Consistent(true).Iter()
+	var active []Output
+	found := false
+	for row := (outputRow{}); iter.Next(ctx, &row); row = (outputRow{}) {
+		if !strings.HasPrefix(row.SortKey, namePrefix) {
+			found = found || row.SortKey == jobSort
+			continue
+		}
+		o, err := row.output()
+		if err != nil {
+			return nil, fmt.Errorf("decode a row of job %d: %w", job, err)
+		}
+		if !o.Active() {
+			continue
+		}
+		if len(active) == most {
+			return nil, fault.New(fault.ResultTooLarge, "The job has more than %d outputs, too many for one answer: get them one by one.", most)
+		}
+		active = append(active, o)
+	}
+	if err := iter.Err(); err != nil {
+		return nil, failed(err, "read the outputs of job %d", job)
+	}
+	if !found {
+		return nil, notFound()
+	}
+	slices.SortFunc(active, func(a, b Output) int { return cmp.Compare(a.PK, b.PK) })
+	return active, nil
 }
 
 // get reads one row, strongly consistent. Fault: NotFound.

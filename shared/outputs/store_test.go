@@ -131,6 +131,8 @@ func TestLifeOfAnOutput(t *testing.T) {
 			t.Errorf("read %s (-want +got):\n%s", name, diff)
 		}
 	}
+	_, err := s.Output(ctx, "other", 1)
+	wantFault(t, err, fault.NotFound)
 	if got := content(t, s, added); got != "hello" {
 		t.Errorf("content is %q", got)
 	}
@@ -145,7 +147,7 @@ func TestLifeOfAnOutput(t *testing.T) {
 		}
 		c.advance(time.Hour)
 	}
-	_, err := s.Add(ctx, tenant, addition(7, "model", "txt", "other"))
+	_, err = s.Add(ctx, tenant, addition(7, "model", "txt", "other"))
 	wantFault(t, err, fault.DuplicateOutput)
 	if f, _ := fault.As(err); f.Details["pk"] != int64(1) {
 		t.Errorf("the duplicate's holder is %v", f.Details)

@@ -72,6 +72,45 @@ func swept(t *testing.T, s *outputs.Store, grace time.Duration, want outputs.Swe
 	}
 }
 
+// TestAddIsSentTwice: the answer to an add's transaction is lost, and the table has forgotten
+// the request's token when it comes again, as DynamoDB does after ten minutes and DynamoDB
+// Local when it is restarted.
+func TestAddIsSentTwice(t *testing.T) {
+	t.Parallel()
+	s, a, c := newStore(t)
+	startedJob(t, s, 1)
+	twice := func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("twice", func(
+			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+		) (middleware.InitializeOutput, middleware.Metadata, error) {
+			if write, ok := in.Parameters.(*dynamodb.TransactWriteItemsInput); ok {
+				if out, meta, err := next.HandleInitialize(ctx, in); err != nil {
+					return out, meta, err
+				}
+				again := *write
+				again.ClientRequestToken = nil
+				in.Parameters = &again
+			}
+			return next.HandleInitialize(ctx, in)
+		}), middleware.Before)
+	}
+	again := outputs.New(outputs.Config{
+		DynamoDB: localaws.DynamoDB(a.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, twice) }),
+		S3:       a.S3, Table: a.Table, Bucket: a.Bucket, Now: c.Now,
+	})
+	added := mustAdd(t, again, addition(1, "model", "bin", "hello"))
+	got, err := s.Output(acting(t), tenant, added.PK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(added, got, cmp.AllowUnexported(outputs.Output{})); diff != "" {
+		t.Errorf("what is there (-answered +read):\n%s", diff)
+	}
+	_, err = again.Add(acting(t), tenant, addition(1, "model", "bin", "hello"))
+	wantFault(t, err, fault.DuplicateOutput)
+	swept(t, s, 0, outputs.Swept{})
+}
+
 func TestCrashedAdd(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

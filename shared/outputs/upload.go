@@ -6,7 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"regexp"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +14,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/oklog/ulid/v2"
 
 	"joboutputs/shared/fault"
 )
@@ -298,7 +299,7 @@ func (s *Store) ended(r *uploadRow) error {
 // readUpload reads an upload and its job, in one call, and asks whether the caller is
 // admitted. Faults: NotFound, Admit's, UploadNotFound, also for another job's.
 func (s *Store) readUpload(ctx context.Context, tenant string, job int64, id string, admit func(Job) error) (uploadRow, Job, error) {
-	if !uploadID.MatchString(id) {
+	if !isUploadID(id) {
 		id = "" // the key of none
 	}
 	var (
@@ -329,8 +330,10 @@ func (s *Store) readUpload(ctx context.Context, tenant string, job int64, id str
 	return row, j, nil
 }
 
-// uploadID is how ids are written, which become part of keys: ULIDs.
-var uploadID = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{26}$`)
+// isUploadID reports whether an id is written as ours are, which become part of keys: ULIDs.
+func isUploadID(id string) bool {
+	return len(id) == ulid.EncodedSize && strings.Trim(id, ulid.Encoding) == ""
+}
 
 // queueRow is the queue's row of an upload.
 func (s *Store) queueRow(tenant string, r *uploadRow) (queueRow, error) {

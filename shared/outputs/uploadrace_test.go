@@ -214,7 +214,7 @@ func TestCrashedUpload(t *testing.T) {
 	}{
 		{"CreateMultipartUpload", begin, false},
 		{"CompleteMultipartUpload", complete, true},
-		{"HeadObject", complete, true},
+		{"ListParts", complete, true},
 		{"UpdateItem", complete, true},
 		{"TransactWriteItems", complete, true},
 	} {
@@ -292,8 +292,8 @@ func TestCrashedBegin(t *testing.T) {
 	held(t, a, 0, 0)
 }
 
-// TestCompleteWhileAnother: S3 has put nothing together yet, and answers as if it had; who
-// asks meanwhile waits, and is not told anything false.
+// TestCompleteWhileAnother: another call's parts are taken and not put together yet, as
+// it is before S3 is done; who asks meanwhile waits, and is not told anything false.
 func TestCompleteWhileAnother(t *testing.T) {
 	t.Parallel()
 	s, a, c := newStore(t)
@@ -303,15 +303,19 @@ func TestCompleteWhileAnother(t *testing.T) {
 	n.PartSize = partBytes
 	u := mustBegin(t, s, n)
 	send(t, s, u, whole)
+	if err := complete(disturbed(a, c, "UpdateItem", crash), u, n); !errors.Is(err, errCrash) {
+		t.Fatalf("got %v, want a crash", err)
+	}
+	_, err := a.S3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &a.Bucket, Key: aws.String("t/" + tenant + "/" + u.ID)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	heads := 0
-	waiting := disturbed(a, c, "HeadObject", func(ctx context.Context) error {
-		if heads++; heads == 1 { // it is put together; now it is gone, as it is before S3 is done
-			_, err := a.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &a.Bucket, Key: aws.String("t/" + tenant + "/" + u.ID)})
-			return err
-		}
+	waiting := disturbed(a, c, "HeadObject", func(context.Context) error {
+		heads++
 		return nil
 	})
-	_, err := waiting.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
+	_, err = waiting.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
 	wantFault(t, err, fault.Unavailable)
 	if heads < 40 {
 		t.Errorf("looked %d times", heads)

@@ -232,6 +232,7 @@ func house() []functions.Function {
 		say(auth.JobsCreate, to("/v1/jobs/create", "POST")),
 		say(auth.JobsGetOutput, to(named, "GET", "HEAD")),
 		say(auth.JobsAddOutput, to(named, "POST")),
+		say(auth.JobsZipOutputs, to(job+"/outputs.zip", "GET", "HEAD")),
 		say(auth.JobsGetOutputInfo, to(named+"/info", "GET")),
 		say(auth.AuthVerify, to("/v1/auth/verify", "POST")),
 		say(auth.DocsOpenAPI, to("/v1/openapi.json", "GET")),

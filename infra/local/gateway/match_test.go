@@ -60,6 +60,12 @@ func TestPaths(t *testing.T) {
 		{"GET /v1/job-outputs/List", "joboutputs-retrieve pk=List"},
 		{"GET /v1/jobs/create/outputs/n/t", "jobs-getoutput pk=create name=n type=t"},
 
+		{"GET /v1/jobs/1/outputs.zip", "jobs-zipoutputs pk=1"},
+		{"GET /v1/jobs/1/outputs.zip/", "jobs-zipoutputs pk=1"},
+		{"GET /v1/jobs/1/outputs%2Ezip", "jobs-zipoutputs pk=1"},
+		{"GET /v1/jobs/1/outputs.zip/n", notFound},
+		{"DELETE /v1/jobs/1/outputs.zip", "405 method_not_allowed GET, HEAD, OPTIONS"},
+
 		// Below outputs/ every slash counts.
 		{"GET /v1/jobs/1/outputs/n/t", "jobs-getoutput pk=1 name=n type=t"},
 		{"GET /v1/jobs/1/outputs/n/info", "jobs-getoutput pk=1 name=n type=info"},

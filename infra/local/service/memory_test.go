@@ -8,9 +8,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"joboutputs/shared/archive"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/delivery"
 	"joboutputs/shared/localaws/awstest"
@@ -31,8 +34,19 @@ func TestMemory(t *testing.T) {
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(large) // never fails
 	largeSum := sha256.Sum256(large)
 	rows := outputs.Import{
-		Jobs:    []outputs.Job{{PK: 1, Node: 1, CreationTime: began, StartTime: began}},
-		Outputs: []outputs.ImportedOutput{{Output: outputs.Output{PK: 1, Job: 1, Name: "large", Type: "bin", CreationTime: began}, Content: large}},
+		Jobs: []outputs.Job{
+			{PK: 1, Node: 1, CreationTime: began, StartTime: began},
+			{PK: 2, CreationTime: began}, {PK: 3, CreationTime: began},
+		},
+		Outputs: []outputs.ImportedOutput{
+			{Output: outputs.Output{PK: 1, Job: 1, Name: "large", Type: "bin", CreationTime: began}, Content: large},
+			{Output: outputs.Output{PK: 2, Job: 2, Name: "large", Type: "bin", CreationTime: began}, Content: large[:delivery.MaxStreamed-100_000]},
+		},
+	}
+	const small = 1000
+	for i := range int64(small) {
+		o := outputs.Output{PK: 3 + i, Job: 3, Name: fmt.Sprintf("output %d", i), Type: "txt", CreationTime: began}
+		rows.Outputs = append(rows.Outputs, outputs.ImportedOutput{Output: o, Content: large[i*10_000 : (i+1)*10_000]})
 	}
 	importRows(t, store, "bytes", rows)
 
@@ -101,6 +115,12 @@ func TestMemory(t *testing.T) {
 		{"get 200 MB by name", func(t *testing.T) {
 			streamed(t, request{method: "GET", path: "/v1/jobs/1/outputs/large/bin?delivery=bytes"})
 		}},
+		{"zip 200 MB", func(t *testing.T) {
+			zipped(t, server.open(t, bytesOf, request{method: "GET", path: "/v1/jobs/2/outputs.zip"}), 1)
+		}},
+		{"zip 1,000 outputs", func(t *testing.T) {
+			zipped(t, server.open(t, bytesOf, request{method: "GET", path: "/v1/jobs/3/outputs.zip"}), small)
+		}},
 		{"list 12,000 rows", func(t *testing.T) { list(t, "") }},
 		{"list 12,000 rows, sorted in memory", func(t *testing.T) { list(t, `{"order_by":[{"field":"name"}]}`) }},
 	}
@@ -117,6 +137,23 @@ func TestMemory(t *testing.T) {
 				t.Error("nothing was measured")
 			}
 		})
+	}
+}
+
+// zipped holds that a stream is a zip, without keeping it in memory.
+func zipped(t *testing.T, stream io.Reader, want int) {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	size, err := io.Copy(file, stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := archive.Check(file, size); err != nil || got != want {
+		t.Errorf("%d entries, want %d (%v)", got, want, err)
 	}
 }
 

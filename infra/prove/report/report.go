@@ -28,7 +28,8 @@ type Row struct {
 	Target  string  `json:"target"` // e.g. "≥ 2000", "= 0"
 	Met     bool    `json:"met"`
 	Seed    uint64  `json:"seed,omitempty"`
-	Seconds float64 `json:"seconds"` // since its check began
+	Seconds float64 `json:"seconds"`          // since its check began
+	Commit  string  `json:"commit,omitempty"` // of what was checked; filled in by who runs the test
 }
 
 // Count is how often to do something: fast as part of make test, a quarter of full (but

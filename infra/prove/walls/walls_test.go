@@ -322,6 +322,8 @@ func (w *walls) controls(admin, alice servicetest.Caller) {
 		{alice, "HEAD", named, "2,model,bin", "", 200},
 		{alice, "GET", named + "/info", "2,model,bin", "", 200},
 		{alice, "HEAD", named + "/info", "2,model,bin", "", 200},
+		{alice, "GET", "/v1/jobs/{pk}/outputs.zip", "2", "", 200},
+		{alice, "HEAD", "/v1/jobs/{pk}/outputs.zip", "2", "", 200},
 		{alice.As("11"), "POST", named, "2," + w.foreign[2].Name + "," + w.foreign[2].Type, "mine", 200}, // whose name is taken there
 		{admin, "DELETE", named, "2,model,bin", "", 200},
 		{alice.As("11"), "POST", uploads, "2", `{"name":"` + w.foreign[3].Name + `","type":"` + w.foreign[3].Type + `","size":1}`, 201}, // whose name is taken there
@@ -378,7 +380,7 @@ func (w *walls) seenByTheirOwn() {
 	seen, differ := map[string]bool{}, 0
 	for _, tc := range []struct{ method, resource string }{
 		{"GET", "/v1/job-outputs/{pk}"}, {"POST", "/v1/job-outputs/{pk}/download"}, {"POST", "/v1/job-outputs/list"},
-		{"GET", "/v1/jobs/{pk}"}, {"GET", "/v1/jobs/{pk}/outputs/{name}/{type}"}, {"GET", "/v1/jobs/{pk}/outputs/{name}/{type}/info"},
+		{"GET", "/v1/jobs/{pk}"}, {"GET", "/v1/jobs/{pk}/outputs/{name}/{type}"}, {"GET", "/v1/jobs/{pk}/outputs/{name}/{type}/info"}, {"GET", "/v1/jobs/{pk}/outputs.zip"},
 	} {
 		shown := false
 		for _, p := range w.probes[tc.resource] {

@@ -1,0 +1,183 @@
+package lambda
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"joboutputs/shared/auth"
+	"joboutputs/shared/outputs"
+)
+
+const tenant = "demo" // the events' own
+
+// scenes makes the events that functions are invoked with: those of events/, adapted to
+// rows that are there, so that every invocation goes well and does all of its work.
+type scenes struct {
+	events string // the folder
+	store  *outputs.Store
+	key    *ecdsa.PrivateKey
+	issuer string
+	user   outputs.User
+
+	content string // of the next add; "" = the event's
+}
+
+// content is what is uploaded: the body of events/jobs-addoutput.json.
+const content = "\x89bin\x00\xff\r\n"
+
+// seed is what the events speak of: job 2 runs on node 1, with an active output and a
+// soft-deleted one; job 6 is free, and job 7 waits for node 2.
+func (s *scenes) seed(ctx context.Context) error {
+	began := time.Now().Add(-time.Hour).UTC().Truncate(time.Microsecond)
+	output := func(pk int64, name, typ string, deleted time.Time) outputs.ImportedOutput {
+		return outputs.ImportedOutput{Content: []byte(content), Output: outputs.Output{
+			PK: pk, Job: 2, Name: name, Type: typ, Creator: 2, CreatorUsername: "alice", CreationTime: began, DeletionTime: deleted,
+		}}
+	}
+	return s.store.Import(ctx, tenant, outputs.Import{
+		Jobs: []outputs.Job{
+			{PK: 2, Description: "train", Node: 1, Creator: 2, CreationTime: began, StartTime: began},
+			{PK: 6, Creator: 2, CreationTime: began},
+			{PK: 7, Node: 2, Creator: 2, CreationTime: began},
+		},
+		Outputs: []outputs.ImportedOutput{
+			output(5, "model", "Model<Domain<'Image Classification'>>", time.Time{}),
+			output(6, "train log", "txt", began),
+		},
+		LastOutputPK: 67,
+	})
+}
+
+// event makes what the nth invocation of a function is sent, and the rows it needs.
+func (s *scenes) event(ctx context.Context, name auth.Action, nth int) ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(s.events, string(name)+".json"))
+	if err != nil {
+		return nil, err
+	}
+	var event map[string]any
+	if err := json.Unmarshal(text, &event); err != nil {
+		return nil, err
+	}
+	if err := s.adapt(ctx, name, nth, event); err != nil {
+		return nil, fmt.Errorf("the scene of %s: %w", name, err)
+	}
+	return json.Marshal(event)
+}
+
+func (s *scenes) adapt(ctx context.Context, name auth.Action, nth int, event map[string]any) error {
+	param := func(name, value string) { event["pathParameters"].(map[string]any)[name] = value }
+	body := func(text string) {
+		event["body"], event["isBase64Encoded"] = base64.StdEncoding.EncodeToString([]byte(text)), true
+	}
+	fresh := func() string { return fmt.Sprintf("%s-%d-%d", name, time.Now().UnixNano(), nth) }
+	switch name {
+	case auth.OutputsDestroy, auth.JobsDeleteOutput:
+		_, err := s.store.Reinstate(ctx, tenant, 5)
+		return err
+	case auth.OutputsReinstate:
+		_, err := s.store.Destroy(ctx, tenant, 6)
+		return err
+	case auth.OutputsHardDelete:
+		o, err := s.store.Add(ctx, tenant, outputs.Addition{Job: 2, Name: fresh(), Type: "txt", Content: []byte(content), Creator: s.user, Admit: admit})
+		param("pk", strconv.FormatInt(o.PK, 10))
+		return err
+	case auth.JobsAcquire:
+		_, err := s.store.Release(ctx, tenant, 6, 2)
+		return err
+	case auth.JobsRelease:
+		_, err := s.store.Acquire(ctx, tenant, 7, 2)
+		return err
+	case auth.JobsStart, auth.JobsFinish:
+		return s.job(ctx, name, event, param)
+	case auth.JobsAddOutput:
+		param("name", fresh())
+		if s.content != "" {
+			body(s.content)
+		}
+	case auth.UploadsBegin:
+		body(fmt.Sprintf(`{"name":%q,"type":"txt","size":%d}`, fresh(), len(content)))
+	case auth.UploadsStatus, auth.UploadsComplete, auth.UploadsAbort:
+		id, err := s.upload(ctx, fresh())
+		param("id", id)
+		return err
+	case auth.AuthAuthorize:
+		token, err := s.token()
+		event["authorizationToken"] = "Bearer " + token
+		return err
+	case auth.AuthVerify:
+		token, err := s.token()
+		body(`{"token":"` + token + `"}`)
+		return err
+	}
+	return nil
+}
+
+// job makes a job that can be started, or finished, by the node the event comes from.
+func (s *scenes) job(ctx context.Context, name auth.Action, event map[string]any, param func(name, value string)) error {
+	node, err := strconv.ParseInt(event["headers"].(map[string]any)["Node-Id"].(string), 10, 64)
+	if err != nil {
+		return err
+	}
+	job, err := s.store.CreateJob(ctx, tenant, outputs.NewJob{Node: node, Creator: s.user})
+	if err != nil {
+		return err
+	}
+	param("pk", strconv.FormatInt(job.PK, 10))
+	if name == auth.JobsFinish {
+		_, err = s.store.Start(ctx, tenant, job.PK, node, admit)
+		return err
+	}
+	// The node works the job of the last invocation, which is the one before.
+	_, _ = s.store.Finish(ctx, tenant, job.PK-1, node, nil, admit)
+	return nil
+}
+
+// upload begins a staged upload and sends its bytes.
+func (s *scenes) upload(ctx context.Context, name string) (id string, err error) {
+	sum, _ := outputs.SHA256("0fdc4480f645f4bfa04d4ad7394c3f45430013c55f1954c04b3e2027abfb28df")
+	u, err := s.store.BeginUpload(ctx, tenant, outputs.NewUpload{
+		Job: 2, Name: name, Type: "txt", Size: int64(len(content)), SHA256: sum, Creator: s.user, Admit: admit,
+	})
+	if err != nil {
+		return "", err
+	}
+	part := u.Parts[0]
+	r, err := http.NewRequestWithContext(ctx, part.Method, *part.URL, strings.NewReader(content))
+	if err != nil {
+		return "", err
+	}
+	for name, value := range part.Headers {
+		r.Header.Set(name, value)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "", err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("send the part of an upload: %s", response.Status)
+	}
+	return u.ID, nil
+}
+
+func (s *scenes) token() (string, error) {
+	unsigned := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
+		"iss": s.issuer, "aud": audience, "sub": "alice", "exp": time.Now().Add(time.Hour).Unix(),
+		"token_use": "access", "tenant": tenant, "upk": 2,
+	})
+	unsigned.Header["kid"] = "bench"
+	return unsigned.SignedString(s.key)
+}
+
+func admit(outputs.Job) error { return nil }
