@@ -14,6 +14,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/fault"
 )
@@ -179,7 +180,8 @@ func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Up
 		}
 		row.Multipart = aws.ToString(made.UploadId)
 	}
-	if err := s.table.Put(row).If("attribute_not_exists('PK')").Run(ctx); err != nil {
+	err = s.table.Put(row).If("attribute_not_exists('PK')").Run(ctx)
+	if err != nil && !dynamo.IsCondCheckFailed(err) { // if so, by our own first attempt, whose answer was lost
 		return Upload{}, failed(err, "put an upload")
 	}
 	u, err := row.upload()
