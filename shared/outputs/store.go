@@ -1,6 +1,7 @@
 package outputs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -33,6 +34,8 @@ type Config struct {
 	Shards, ReadShards int
 
 	Uploads UploadLimits // zero = the defaults
+
+	Backoff time.Duration // the longest wait before a call is tried again; 0 = 300 ms
 
 	Now func() time.Time // nil = time.Now
 }
@@ -76,9 +79,10 @@ func New(cfg Config) *Store {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	dynamoDB := dynamodb.New(cfg.DynamoDB.Options(), func(o *dynamodb.Options) { o.Retryer = retryer() })
+	cfg.Backoff = cmp.Or(cfg.Backoff, maxBackoff)
+	dynamoDB := dynamodb.New(cfg.DynamoDB.Options(), func(o *dynamodb.Options) { o.Retryer = retryer(cfg.Backoff) })
 	objects := s3.New(cfg.S3.Options(), func(o *s3.Options) {
-		o.Retryer = retryer()
+		o.Retryer = retryer(cfg.Backoff)
 		o.ExpressCredentials = nil // the default one is bound to its client: this client makes its own
 	})
 	db := dynamo.NewFromIface(dynamoDB)
@@ -108,10 +112,10 @@ const (
 // retryer retries what the SDK does, and transactions that met another one. The SDK's
 // budget of retries over all calls of a process is off: a burst of contended adds would
 // use it up, and each attempt is bounded already.
-func retryer() aws.Retryer {
+func retryer(backoff time.Duration) aws.Retryer {
 	return retry.NewStandard(dynamo.RetryTxConflicts, func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxAttempts
-		o.MaxBackoff = maxBackoff
+		o.MaxBackoff = backoff
 		o.RateLimiter = ratelimit.None
 		o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{
 			"ConditionalRequestConflict": {}, // S3: a conditional write met another one (409)
