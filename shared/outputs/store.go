@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -117,14 +118,18 @@ func retryer(backoff time.Duration) aws.Retryer {
 		o.MaxAttempts = maxAttempts
 		o.MaxBackoff = backoff
 		o.RateLimiter = ratelimit.None
-		o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{
-			"ConditionalRequestConflict": {}, // S3: a conditional write met another one (409)
-		}})
+		o.Retryables = append(o.Retryables, conflicts)
 	})
 }
 
-// transient is what the SDK would retry.
-var transient = retry.IsErrorRetryables(retry.DefaultRetryables)
+// conflicts are single writes that met another one, which the SDK does not retry.
+var conflicts = retry.RetryableErrorCode{Codes: map[string]struct{}{
+	"ConditionalRequestConflict":   {}, // S3: a conditional write met another one (409)
+	"TransactionConflictException": {}, // DynamoDB: a write met a transaction
+}}
+
+// transient is what is retried, but for transactions.
+var transient = retry.IsErrorRetryables(append(slices.Clone(retry.DefaultRetryables), conflicts))
 
 // failed turns a store's error into what a caller may know of it: a store that is away or
 // busy is a fault that says when to come back; the rest is ours.
