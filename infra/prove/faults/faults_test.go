@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -8,6 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/smithy-go/middleware"
 
 	"joboutputs/infra/prove/bench"
 	"joboutputs/infra/prove/faults"
@@ -131,4 +135,28 @@ func TestPairs(t *testing.T) {
 	tried, wrong := tryAll(t, cases)
 	check.AtLeast("seeded pairs of faults tried", tried, want)
 	check.Equal("of these outside the model, or with a promise broken", wrong, 0)
+}
+
+// TestPlanted loses the intents of adds on their way: a crash then leaves bytes that
+// nothing will ever remove, and the trial says so.
+func TestPlanted(t *testing.T) {
+	t.Parallel()
+	b := bench.New(t, "planted", func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("no intents", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			if put, ok := in.Parameters.(*dynamodb.PutItemInput); ok && put.Item["kind"] != nil {
+				return middleware.InitializeOutput{Result: &dynamodb.PutItemOutput{}}, middleware.Metadata{}, nil
+			}
+			return next.HandleInitialize(ctx, in)
+		}), middleware.Before)
+	})
+	for _, s := range scenarios() {
+		if s.name != "add" {
+			continue
+		}
+		crash := map[point]faults.Kind{{0, faults.Call{Operation: "TransactWriteItems", Nth: 1}}: faults.CrashBefore}
+		broken, _, err := try(b, trial{s, crash, 0, 1})
+		if err != nil || len(broken) == 0 {
+			t.Errorf("broken: %v, %v", broken, err)
+		}
+	}
 }

@@ -70,7 +70,7 @@ func TestRaces(t *testing.T) {
 			for round := range want {
 				r := b.Begin()
 				tc.setup(r)
-				order := meet(r, ahead, tc.calls(r), time.Duration(random.IntN(3000))*time.Microsecond, round%2)
+				order := meet(r, ahead, tc.calls(r), time.Millisecond/4<<random.IntN(8), round%2)
 				orders[order]++
 				r.Audit(false)
 				b.Rig.Clock.Advance(25 * time.Hour)
