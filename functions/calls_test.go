@@ -176,10 +176,10 @@ func TestCalls(t *testing.T) {
 	)
 
 	cases := []callCase{
-		{auth.JobsCreate, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/create", As: admin}, 201, []string{"PutItem", "UpdateItem"}},
+		{auth.JobsCreate, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/create", As: admin}, 201, []string{"TransactWriteItems", "UpdateItem"}},
 		{auth.JobsCreate, "user named by the directory, for the first time",
 			apitest.Call{Method: "POST", Resource: "/v1/jobs/create", JSON: `{"node":1}`, As: newcomer}, 201,
-			[]string{"GetItem", "PutItem", "TransactWriteItems", "UpdateItem", "UpdateItem"}},
+			[]string{"GetItem", "TransactWriteItems", "TransactWriteItems", "UpdateItem", "UpdateItem"}},
 		{auth.JobsStart, "in the directory's tenant", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: newcomer}, 200,
 			[]string{"Query", "TransactWriteItems"}},
 		{auth.UploadsBegin, "user named by the directory, for the first time",

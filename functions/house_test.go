@@ -88,9 +88,9 @@ func TestImports(t *testing.T) {
 			func(_ pkg, i string) bool { return within(i, "functions") || within(i, "infra") },
 		},
 		{
-			"local servers are for tests, measurements and the local run",
+			"local servers are for tests, proofs, measurements and the local run",
 			func(p pkg) bool {
-				return !within(p.ImportPath, "infra/local") && !within(p.ImportPath, "infra/bench") && !within(p.ImportPath, "shared/localaws")
+				return !within(p.ImportPath, "infra/local") && !within(p.ImportPath, "infra/prove") && !within(p.ImportPath, "infra/bench") && !within(p.ImportPath, "shared/localaws")
 			}, true,
 			func(_ pkg, i string) bool { return within(i, "shared/localaws") },
 		},

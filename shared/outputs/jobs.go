@@ -44,7 +44,9 @@ func (s *Store) CreateJob(ctx context.Context, tenant string, n NewJob) (Job, er
 		if job.PK > MaxPK { // a caller may have given the last one
 			return Job{}, fault.New(fault.Conflict, "There is no primary key left for another job; give one that is free.")
 		}
-		err = s.table.Put(job.item(tenant)).If("attribute_not_exists('PK')").Run(ctx)
+		// A transaction, though of one write: tried again after a lost answer, it is known for
+		// the same, where a Put would find the job taken, by itself.
+		err = s.db.WriteTx().Put(s.table.Put(job.item(tenant)).If("attribute_not_exists('PK')")).Run(ctx)
 		switch {
 		case err == nil:
 			return job, nil

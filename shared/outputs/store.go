@@ -1,10 +1,12 @@
 package outputs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,6 +37,8 @@ type Config struct {
 	Shards, ReadShards int
 
 	Uploads UploadLimits // zero = the defaults
+
+	Backoff time.Duration // the longest wait before a call is tried again; 0 = 300 ms
 
 	Now func() time.Time // nil = time.Now
 }
@@ -88,12 +92,13 @@ func newStore(cfg Config, wall func(*middleware.Stack) error) *Store {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	cfg.Backoff = cmp.Or(cfg.Backoff, maxBackoff)
 	dynamoDB := dynamodb.New(cfg.DynamoDB.Options(), func(o *dynamodb.Options) {
-		o.Retryer = retryer()
+		o.Retryer = retryer(cfg.Backoff)
 		o.APIOptions = append(o.APIOptions, wall)
 	})
 	objects := s3.New(cfg.S3.Options(), func(o *s3.Options) {
-		o.Retryer = retryer()
+		o.Retryer = retryer(cfg.Backoff)
 		o.ExpressCredentials = nil // the default one is bound to its client: this client makes its own
 		o.APIOptions = append(o.APIOptions, wall)
 	})
@@ -124,19 +129,23 @@ const (
 // retryer retries what the SDK does, and transactions that met another one. The SDK's
 // budget of retries over all calls of a process is off: a burst of contended adds would
 // use it up, and each attempt is bounded already.
-func retryer() aws.Retryer {
+func retryer(backoff time.Duration) aws.Retryer {
 	return retry.NewStandard(dynamo.RetryTxConflicts, func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxAttempts
-		o.MaxBackoff = maxBackoff
+		o.MaxBackoff = backoff
 		o.RateLimiter = ratelimit.None
-		o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{
-			"ConditionalRequestConflict": {}, // S3: a conditional write met another one (409)
-		}})
+		o.Retryables = append(o.Retryables, conflicts)
 	})
 }
 
-// transient is what the SDK would retry.
-var transient = retry.IsErrorRetryables(retry.DefaultRetryables)
+// conflicts are single writes that met another one, which the SDK does not retry.
+var conflicts = retry.RetryableErrorCode{Codes: map[string]struct{}{
+	"ConditionalRequestConflict":   {}, // S3: a conditional write met another one (409)
+	"TransactionConflictException": {}, // DynamoDB: a write met a transaction
+}}
+
+// transient is what is retried, but for transactions.
+var transient = retry.IsErrorRetryables(append(slices.Clone(retry.DefaultRetryables), conflicts))
 
 // failed turns a store's error into what a caller may know of it: a store that is away or
 // busy is a fault that says when to come back; the rest is ours. Of a call that the walls

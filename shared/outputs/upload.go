@@ -14,6 +14,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/guregu/dynamo/v2"
 	"github.com/oklog/ulid/v2"
 
 	"joboutputs/shared/fault"
@@ -189,7 +190,9 @@ func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Up
 	}
 	put := s.table.Put(row).If("attribute_not_exists('PK')")
 	if call == nil {
-		err = put.Run(ctx)
+		if err = put.Run(ctx); dynamo.IsCondCheckFailed(err) {
+			err = nil // met its own first attempt, whose answer was lost
+		}
 	} else {
 		call.row.Upload = &row
 		tx := s.db.WriteTx().Put(put)

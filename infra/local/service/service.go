@@ -35,6 +35,7 @@ type Config struct {
 	Log      *slog.Logger     // nil = none
 	Now      func() time.Time // nil = time.Now
 	TokenTTL time.Duration    // see gateway.Config
+	Backoff  time.Duration    // see outputs.Config
 }
 
 // Service is an http.Handler: the API, and what is for this machine alone under /-/.
@@ -57,7 +58,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := outputs.New(outputs.Config{DynamoDB: cfg.DynamoDB, S3: cfg.S3, Table: cfg.Table, Bucket: cfg.Bucket, Now: cfg.Now})
+	store := outputs.New(outputs.Config{DynamoDB: cfg.DynamoDB, S3: cfg.S3, Table: cfg.Table, Bucket: cfg.Bucket, Backoff: cfg.Backoff, Now: cfg.Now})
 	return &Service{
 		Store:  store,
 		Issuer: tokens,

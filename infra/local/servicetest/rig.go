@@ -42,6 +42,17 @@ type Middleware = func(*middleware.Stack) error
 // New starts a service, which ends with the test.
 func New(tb testing.TB, middlewares ...Middleware) *Rig {
 	tb.Helper()
+	return start(tb, 0, middlewares)
+}
+
+// NewHasty is New for tests that fail calls on purpose: what is tried again is so at once.
+func NewHasty(tb testing.TB, middlewares ...Middleware) *Rig {
+	tb.Helper()
+	return start(tb, time.Millisecond, middlewares)
+}
+
+func start(tb testing.TB, backoff time.Duration, middlewares []Middleware) *Rig {
+	tb.Helper()
 	r := &Rig{AWS: awstest.New(tb), Clock: &Clock{now: time.Now().Truncate(time.Second)}, Log: &Log{}}
 	tb.Cleanup(func() { r.Log.Check(tb) }) // after the server has ended
 	log := slog.New(slog.NewJSONHandler(r.Log, nil))
@@ -50,7 +61,7 @@ func New(tb testing.TB, middlewares ...Middleware) *Rig {
 		DynamoDB: localaws.DynamoDB(r.AWS.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, middlewares...) }),
 		S3:       localaws.S3(r.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, middlewares...) }),
 		Table:    r.AWS.Table, Bucket: r.AWS.Bucket,
-		Log: log, Now: r.Clock.Now,
+		Log: log, Now: r.Clock.Now, Backoff: backoff,
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -1,0 +1,389 @@
+// Package model is the specification as a program: what every call to the service may
+// answer, and what it leaves behind, if calls come one at a time. The sequences, the
+// faults and the histories beside it hold the service against it.
+//
+// Calls that meet are held to it, too: each takes effect at one instant between its
+// request and its answer. An add has two such instants. It is admitted by its job, and it
+// becomes visible; a job that finishes in between does not take it back.
+package model
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"joboutputs/shared/auth"
+	"joboutputs/shared/fault"
+)
+
+// Caller is who calls: a user of a tenant, who may speak for a node.
+type Caller struct {
+	Tenant string
+	User   int64
+	Admin  bool
+	Nodes  []int64 // which the token grants
+	Node   int64   // which the request speaks for; 0 = none
+}
+
+// Call is a request. What an action does not take is zero.
+type Call struct {
+	Action auth.Action
+	Caller Caller
+	At     string // the service's time; "" = it runs
+
+	Job, PK     int64
+	Name, Type  string
+	Content     string // of an output
+	ContentType string
+	PartSize    int64
+	Upload      string
+	Node        int64 // of a job to be made
+	Description string
+	Error       *string       // how a job ends
+	Inactive    bool          // a list: of what is softly deleted, too
+	Grace       time.Duration // of a sweep
+}
+
+// Send is a client's PUT of an upload's content to S3, by the links it was given.
+const Send auth.Action = "s3-put"
+
+// Answer is what came back.
+type Answer struct {
+	Unknown bool // nothing did, or that the service was not available: it may have happened, or may yet
+	Status  int
+	Code    string // of a problem document
+
+	Output  *Output
+	Outputs []Output
+	Job     *Job
+	Upload  *Upload
+	Content string
+	Holder  *Holder // of a duplicate_output
+}
+
+// Holder is what is said of who has a name already.
+type Holder struct {
+	PK           int64  `json:"pk"`
+	SHA256       string `json:"sha256"`
+	DeletionTime string `json:"deletion_time"`
+}
+
+func refused(status int, code fault.Kind) Answer { return Answer{Status: status, Code: string(code)} }
+
+// Step is every state a call may have left that was answered so; none = it must not be
+// answered so.
+func (s State) Step(c Call, a Answer) []State {
+	want, next := s.Do(c)
+	if a.Unknown {
+		if a.Output != nil && want.Output != nil { // somebody else learned its pk
+			next.learn(*a.Output)
+		}
+		if c.Action == auth.Sweep { // it takes one thing after the other, and may have stopped anywhere
+			return between(s, next)
+		}
+		return []State{s, next}
+	}
+	if Differs(want, a, next) != "" {
+		return nil
+	}
+	return []State{next}
+}
+
+// between is every state in which some uploads are as in one state, and the others as in
+// another.
+func between(s, next State) []State {
+	all := []State{s}
+	for id, u := range next.Uploads {
+		if u.State == s.Uploads[id].State {
+			continue
+		}
+		for _, some := range slices.Clone(all) {
+			more := some.clone()
+			more.Uploads[id] = u
+			all = append(all, more)
+		}
+	}
+	return all
+}
+
+// may is what is refused before a row is read.
+func (c Call) may() (Answer, bool) {
+	who := c.Caller
+	allowed := true
+	switch c.Action {
+	case auth.JobsCreate, auth.OutputsDestroy, auth.OutputsHardDelete, auth.OutputsReinstate, auth.JobsDeleteOutput:
+		allowed = who.Admin
+	case auth.JobsAcquire, auth.JobsRelease, auth.JobsStart, auth.JobsFinish:
+		allowed = who.Node != 0
+	case auth.JobsAddOutput, auth.UploadsBegin, auth.UploadsStatus, auth.UploadsComplete, auth.UploadsAbort:
+		allowed = who.Admin || who.Node != 0
+	}
+	switch {
+	case !allowed:
+		return refused(403, fault.PermissionDenied), false
+	case who.Node != 0 && !slices.Contains(who.Nodes, who.Node):
+		return refused(403, fault.NodeNotGranted), false
+	}
+	return Answer{}, true
+}
+
+// Do is what the service does with a call: its answer and the state after it, both open
+// where the service chooses.
+func (s State) Do(c Call) (Answer, State) {
+	if c.Action != Send && c.Action != auth.Sweep {
+		if no, ok := c.may(); !ok {
+			return no, s
+		}
+	}
+	next := s.clone()
+	var a Answer
+	switch c.Action {
+	case auth.JobsCreate, auth.JobsRetrieve, auth.JobsAcquire, auth.JobsRelease, auth.JobsStart, auth.JobsFinish:
+		a = next.job(c)
+	case auth.OutputsRetrieve, auth.OutputsDownload, auth.OutputsDestroy, auth.OutputsReinstate, auth.OutputsHardDelete:
+		o, ok := s.output(c.PK)
+		if !ok {
+			return refused(404, fault.NotFound), s
+		}
+		a = next.onOutput(c, o)
+	case auth.JobsGetOutput, auth.JobsGetOutputInfo, auth.JobsDeleteOutput:
+		o, ok := s.Outputs[Name{c.Job, c.Name, c.Type}]
+		if _, exists := s.Jobs[c.Job]; !ok && !exists {
+			return refused(404, fault.NotFound), s
+		} else if !ok {
+			return refused(404, fault.OutputNotFound), s
+		}
+		a = next.onOutput(c, o)
+	case auth.OutputsList:
+		a = Answer{Status: 200, Outputs: []Output{}}
+		for _, o := range s.Outputs {
+			if (c.Job == 0 || o.Job == c.Job) && (c.Inactive || !o.Deleted) {
+				a.Outputs = append(a.Outputs, o)
+			}
+		}
+	case auth.JobsAddOutput:
+		a = next.add(c)
+	case auth.UploadsBegin, auth.UploadsStatus, auth.UploadsComplete, auth.UploadsAbort, Send:
+		a = next.upload(c)
+	case auth.Sweep: // nothing a caller could see, but for uploads whose time is over
+		for id, u := range s.Uploads {
+			if u.State == open && u.Expires <= before(c.At, c.Grace) {
+				u.State = expired
+				next.Uploads[id] = u
+			}
+		}
+		a.Status = 200
+	default:
+		panic(fmt.Sprintf("the model knows no action %q", c.Action))
+	}
+	if a.Code != "" && a.Holder == nil {
+		return a, s
+	}
+	return a, next
+}
+
+// before is the time a while before another one, as it is written.
+func before(at string, by time.Duration) string {
+	t, err := time.Parse(time.RFC3339Nano, at)
+	if err != nil {
+		return "" // it runs: nothing is known to have expired
+	}
+	return t.Add(-by).Format("2006-01-02T15:04:05.000000Z")
+}
+
+func (s State) job(c Call) Answer {
+	if c.Action == auth.JobsCreate {
+		if _, taken := s.Jobs[c.PK]; taken && c.PK != 0 {
+			return refused(409, fault.Conflict)
+		}
+		pk := cmp.Or(c.PK, -int64(len(s.Jobs))-1) // below zero: not told yet
+		j := Job{PK: pk, Description: c.Description, Node: c.Node, Creator: c.Caller.User, CreationTime: c.At}
+		s.Jobs[pk] = j
+		j.Outputs = []Mention{}
+		return Answer{Status: 201, Job: &j}
+	}
+	j, ok := s.Jobs[c.Job]
+	if !ok {
+		return refused(404, fault.NotFound)
+	}
+	node := c.Caller.Node
+	started, ended := j.StartTime != "", j.EndTime != ""
+	owner := j.Node == node
+	switch c.Action {
+	case auth.JobsAcquire:
+		switch {
+		case ended:
+			return refused(409, fault.IllegalTransition)
+		case j.Node != 0 && !owner:
+			return refused(409, fault.JobAcquired)
+		}
+		j.Node = node
+	case auth.JobsRelease:
+		switch {
+		case !owner:
+		case started && j.ErrorReason == nil: // it runs, or is finished
+			return refused(409, fault.IllegalTransition)
+		default:
+			j.Node = 0
+		}
+	case auth.JobsStart:
+		switch {
+		case !owner:
+			return refused(403, fault.PermissionDenied)
+		case ended || started:
+			return refused(409, fault.IllegalTransition)
+		case s.Working[node] != 0:
+			return refused(409, fault.NodeAlreadyWorking)
+		}
+		j.StartTime, s.Working[node] = cmp.Or(c.At, untold), j.PK
+	case auth.JobsFinish:
+		switch {
+		case !owner:
+			return refused(403, fault.PermissionDenied)
+		case !started || ended:
+			return refused(409, fault.IllegalTransition)
+		}
+		j.EndTime, j.ErrorReason = cmp.Or(c.At, untold), c.Error
+		if s.Working[node] == j.PK {
+			delete(s.Working, node)
+		}
+	}
+	s.Jobs[j.PK] = j
+	j.Outputs = []Mention{}
+	for _, o := range s.Outputs {
+		if o.Job == j.PK {
+			j.Outputs = append(j.Outputs, Mention{o.PK, o.Name, o.Type})
+		}
+	}
+	return Answer{Status: 200, Job: &j}
+}
+
+func (s State) onOutput(c Call, o Output) Answer {
+	switch c.Action {
+	case auth.OutputsDownload, auth.JobsGetOutput:
+		return Answer{Status: 200, Content: o.Content}
+	case auth.OutputsDestroy, auth.JobsDeleteOutput:
+		if !o.Deleted { // or it keeps its time
+			o.Deleted, o.DeletionTime = true, c.At
+		}
+	case auth.OutputsReinstate:
+		o.Deleted, o.DeletionTime = false, ""
+	case auth.OutputsHardDelete: // the name is free, the pk is not
+		delete(s.Outputs, o.key())
+		if !o.Deleted {
+			o.Deleted, o.DeletionTime = true, c.At
+		}
+		return Answer{Status: 200, Output: &o}
+	}
+	s.Outputs[o.key()] = o
+	if c.Action == auth.OutputsDestroy {
+		return Answer{Status: 204}
+	}
+	return Answer{Status: 200, Output: &o}
+}
+
+// Admission is the first instant of an add: what its job says to it.
+func (s State) Admission(c Call) (Answer, bool) {
+	j, ok := s.Jobs[c.Job]
+	switch {
+	case !ok:
+		return refused(404, fault.NotFound), false
+	case !c.Caller.Admin && j.Node != c.Caller.Node:
+		return refused(403, fault.PermissionDenied), false
+	case j.StartTime == "":
+		return refused(409, fault.JobNotStarted), false
+	case j.EndTime != "" && j.ErrorReason == nil:
+		return refused(409, fault.JobFinished), false
+	}
+	return Answer{}, true
+}
+
+// visible is its second.
+func (s State) visible(o Output) Answer {
+	if holder, taken := s.Outputs[o.key()]; taken {
+		a := refused(409, fault.DuplicateOutput)
+		a.Holder = &Holder{holder.PK, holder.SHA256, holder.DeletionTime}
+		return a
+	}
+	s.Outputs[o.key()] = o
+	return Answer{Status: 200, Output: &o}
+}
+
+func (s State) add(c Call) Answer {
+	if no, ok := s.Admission(c); !ok {
+		return no
+	}
+	o := newOutput(Name{c.Job, c.Name, c.Type}, c.Caller.User, c.ContentType, c.Content, 0)
+	o.CreationTime = c.At
+	return s.visible(o)
+}
+
+func (s State) upload(c Call) Answer {
+	u, known := s.Uploads[c.Upload]
+	no, admitted := s.Admission(c)
+	switch {
+	case c.Action == Send: // S3 is asked, and writes a key once
+	case c.Action != auth.UploadsBegin && no.Status != 404 && no.Status != 403: // of a job that takes nothing, what was begun is still told
+		if !known || u.Job != c.Job {
+			return refused(404, fault.UploadNotFound)
+		}
+	case !admitted:
+		return no
+	}
+	over := u.State == open && c.At != "" && u.Expires <= c.At
+	switch c.Action {
+	case Send:
+		if u.Sent {
+			return Answer{Status: 412}
+		}
+		u.Sent = true
+		s.Uploads[u.ID] = u
+		return Answer{Status: 200}
+	case auth.UploadsBegin:
+		name := Name{c.Job, c.Name, c.Type}
+		if _, taken := s.Outputs[name]; taken {
+			return s.visible(Output{Job: c.Job, Name: c.Name, Type: c.Type})
+		}
+		u = Upload{ID: fmt.Sprintf("%s%d", untold, len(s.Uploads)), Job: c.Job, Name: c.Name, Type: c.Type, Size: int64(len(c.Content)), PartSize: cmp.Or(c.PartSize, int64(len(c.Content))), State: open,
+			Creator: c.Caller.User, ContentType: c.ContentType, Content: c.Content}
+		s.Uploads[u.ID] = u
+		return Answer{Status: 201, Upload: &u}
+	case auth.UploadsStatus:
+		if over || u.State == expired {
+			u.State = aborted
+		}
+		return Answer{Status: 200, Upload: &u}
+	case auth.UploadsAbort:
+		if u.State == completed {
+			return refused(409, fault.UploadCompleted)
+		}
+		if u.State == open {
+			u.State = aborted
+		}
+		s.Uploads[u.ID] = u
+		return Answer{Status: 204}
+	}
+	switch { // complete
+	case u.State == completed: // the same answer again, whatever became of it
+		return Answer{Status: 200, Output: u.Output}
+	case u.State == aborted:
+		return refused(409, fault.UploadAborted)
+	case over || u.State == expired:
+		return refused(410, fault.UploadExpired)
+	case !admitted:
+		return no
+	}
+	o := newOutput(Name{u.Job, u.Name, u.Type}, u.Creator, u.ContentType, u.Content, u.PartSize)
+	o.CreationTime = c.At
+	_, taken := s.Outputs[o.key()]
+	if !u.Sent && !taken {
+		return refused(409, fault.UploadIncomplete)
+	}
+	a := s.visible(o)
+	if a.Output != nil {
+		u.State, u.Output = completed, a.Output
+		s.Uploads[u.ID] = u
+	}
+	return a
+}
