@@ -30,7 +30,7 @@ import (
 // Limits of a token.
 const (
 	MaxLength = 8 << 10          // bytes of the raw token; API Gateway takes 10,240 bytes of all headers
-	Leeway    = 30 * time.Second // how far the issuer's clock may be from ours, in exp, nbf and iat
+	Leeway    = 30 * time.Second // how far the issuer's clock may be ahead of ours, in nbf and iat
 )
 
 // Config says whose tokens are good and where their claims are. Its zero value refuses

@@ -124,7 +124,7 @@ func TestRefresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now = start.Add(8 * time.Hour)
+	now = start.Add(8*time.Hour - time.Second)
 	access, err := i.Refresh(t.Context(), pair.Refresh)
 	if err != nil {
 		t.Fatal(err)
