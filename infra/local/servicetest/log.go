@@ -57,6 +57,13 @@ func (l *Log) Take() string {
 	return text
 }
 
+// Lines is how many lines were written so far.
+func (l *Log) Lines() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lines
+}
+
 // Check holds that no line so far held a secret, also of those that were taken. A Rig does
 // so when its test ends.
 func (l *Log) Check(tb testing.TB) {

@@ -202,7 +202,7 @@ func (s seeds) add(route string, state int, r *resource, created time.Time) {
 	if state == 1 {
 		o.DeletionTime, job.DeletionTime = created, created
 	}
-	hasOutput := strings.Contains(route, "outputs/")
+	hasOutput := strings.Contains(route, "outputs")
 	switch {
 	case strings.HasSuffix(route, "/acquire"):
 		job.Node, job.StartTime, node.CurrentJob = 0, time.Time{}, 0

@@ -1,12 +1,14 @@
-package servicetest_test
+package secrets_test
 
 import (
 	"context"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 
 	"joboutputs/infra/local/servicetest"
+	"joboutputs/infra/prove/report"
 	"joboutputs/shared/localaws"
 )
 
@@ -23,10 +25,10 @@ func (c *complaints) Errorf(f string, a ...any) { c.said = append(c.said, f) }
 // TestCheckFails holds that every kind of secret is found, wherever in a line it stands, also
 // once the line was taken; and that an ordinary line is none.
 func TestCheckFails(t *testing.T) {
-	t.Setenv("PROVE_ROWS", "") // these checks are no rows of the report
 	rig := servicetest.New(t)
 	rig.Load(t, `{"tenant":"{tenant}","users":[{"pk":1,"username":"admin","password":"admin"}]}`, "acme")
 	token := rig.Login(t, "admin", "acme").Token
+	check, found, missed := report.Begin(t, "secrets", 0), 0, 0
 	for name, tc := range map[string]struct {
 		text string
 		want bool
@@ -56,10 +58,24 @@ func TestCheckFails(t *testing.T) {
 			if taken := log.Take(); taken == "" {
 				t.Fatalf("%s: nothing was logged", name)
 			}
-			log.Check(c)
-			if got := len(c.said) > 0; got != tc.want {
+			unreported(t, func() { log.Check(c) })
+			switch got := len(c.said) > 0; {
+			case got != tc.want:
+				missed++
 				t.Errorf("%s: complained: %v, want %v", name, got, tc.want)
+			case got:
+				found++
 			}
 		}
 	}
+	check.AtLeast("secrets of all kinds that were written into a log on purpose and are found", found, 20)
+	check.Equal("of these, and of ordinary lines, that are taken for the other", missed, 0)
+}
+
+// unreported keeps the checks of a test of the check out of the report.
+func unreported(t *testing.T, f func()) {
+	rows := os.Getenv(report.EnvRows)
+	t.Setenv(report.EnvRows, "")
+	f()
+	t.Setenv(report.EnvRows, rows)
 }
