@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
@@ -45,7 +46,7 @@ func TestAddAgain(t *testing.T) {
 	}
 	again := func(what string) {
 		t.Helper()
-		got, err := s.Add(t.Context(), tenant, asked)
+		got, err := s.Add(acting(t), tenant, asked)
 		replayedOutput(t, what, first, got, err)
 	}
 	c.advance(time.Minute)
@@ -61,17 +62,17 @@ func TestAddAgain(t *testing.T) {
 	} {
 		other := asked
 		tc.change(&other)
-		if _, err := s.Add(t.Context(), tenant, other); !fault.Is(err, fault.IdempotencyMismatch) {
+		if _, err := s.Add(acting(t), tenant, other); !fault.Is(err, fault.IdempotencyMismatch) {
 			t.Errorf("%s: %v, want a mismatch", tc.what, err)
 		}
 	}
 	held(t, a, 1, 0)
 
-	if _, err := s.Destroy(t.Context(), tenant, first.PK); err != nil {
+	if _, err := s.Destroy(acting(t), tenant, first.PK); err != nil {
 		t.Fatal(err)
 	}
 	again("after the soft delete")
-	if _, err := s.HardDelete(t.Context(), tenant, first.PK); err != nil {
+	if _, err := s.HardDelete(acting(t), tenant, first.PK); err != nil {
 		t.Fatal(err)
 	}
 	again("after the hard delete")
@@ -79,13 +80,13 @@ func TestAddAgain(t *testing.T) {
 	without.Key = ""
 	holder := mustAdd(t, s, without)
 	again("with another output under the name")
-	if _, err := s.Finish(t.Context(), tenant, 1, 1, nil, anyone); err != nil {
+	if _, err := s.Finish(acting(t), tenant, 1, 1, nil, anyone); err != nil {
 		t.Fatal(err)
 	}
 	again("after the job has finished")
 	denied := asked
 	denied.Admit = func(outputs.Job) error { return fault.New(fault.PermissionDenied, "No.") }
-	_, err := s.Add(t.Context(), tenant, denied)
+	_, err := s.Add(acting(t), tenant, denied)
 	wantFault(t, err, fault.PermissionDenied)
 
 	startedJob(t, s, 2)
@@ -95,14 +96,14 @@ func TestAddAgain(t *testing.T) {
 		t.Errorf("the same key in another job: %+v", elsewhere)
 	}
 	c.advance(24*time.Hour - time.Second)
-	replayed, err := s.Add(t.Context(), tenant, asked)
+	replayed, err := s.Add(acting(t), tenant, asked)
 	replayedOutput(t, "a second before the end", elsewhere, replayed, err)
 	c.advance(time.Second)
-	_, err = s.Add(t.Context(), tenant, asked)
+	_, err = s.Add(acting(t), tenant, asked)
 	if f, _ := fault.As(err); !fault.Is(err, fault.DuplicateOutput) || f.Details["pk"] != elsewhere.PK || f.Details["sha256"] == nil {
 		t.Errorf("after a day, the key being forgotten: %v", err)
 	}
-	if _, err := s.HardDelete(t.Context(), tenant, elsewhere.PK); err != nil {
+	if _, err := s.HardDelete(acting(t), tenant, elsewhere.PK); err != nil {
 		t.Fatal(err)
 	}
 	if renewed := mustAdd(t, s, asked); renewed.Replayed || renewed.PK == elsewhere.PK { // over the row that is still there
@@ -130,15 +131,15 @@ func TestKeysApart(t *testing.T) {
 		{"directory", outputs.User{Issuer: "https://a,b", Subject: ""}},
 	} {
 		for _, job := range []int64{1, 2} {
-			if _, err := s.CreateJob(t.Context(), tc.tenant, outputs.NewJob{PK: job, Node: job, Creator: tc.creator}); err != nil && !fault.Is(err, fault.Conflict) {
+			if _, err := s.CreateJob(auth.WithTenant(t.Context(), tc.tenant), tc.tenant, outputs.NewJob{PK: job, Node: job, Creator: tc.creator}); err != nil && !fault.Is(err, fault.Conflict) {
 				t.Fatal(err)
 			}
-			if _, err := s.Start(t.Context(), tc.tenant, job, job, anyone); err != nil && !fault.Is(err, fault.IllegalTransition) {
+			if _, err := s.Start(auth.WithTenant(t.Context(), tc.tenant), tc.tenant, job, job, anyone); err != nil && !fault.Is(err, fault.IllegalTransition) {
 				t.Fatal(err)
 			}
 			n := newUpload("n", 5)
 			n.Job, n.Creator, n.Key = job, tc.creator, "key"
-			u, err := s.BeginUpload(t.Context(), tc.tenant, n)
+			u, err := s.BeginUpload(auth.WithTenant(t.Context(), tc.tenant), tc.tenant, n)
 			if err != nil || u.Replayed {
 				t.Errorf("%s, %+v, job %d: %+v, %v", tc.tenant, tc.creator, job, u, err)
 			}
@@ -146,7 +147,7 @@ func TestKeysApart(t *testing.T) {
 			a := addition(job, fmt.Sprint(names), "t", "x")
 			a.Creator, a.Key = tc.creator, "key"
 			for round := range 2 {
-				o, err := s.Add(t.Context(), tc.tenant, a)
+				o, err := s.Add(auth.WithTenant(t.Context(), tc.tenant), tc.tenant, a)
 				if err != nil || o.Replayed != (round == 1) {
 					t.Errorf("%s, %+v, job %d, round %d: %+v, %v", tc.tenant, tc.creator, job, round, o, err)
 				}
@@ -166,7 +167,7 @@ func TestBeginAgain(t *testing.T) {
 	several.PartSize, several.Key, single.SHA256, single.Key = partBytes, "1", sum, "2"
 	again := func(what string, n outputs.NewUpload, first outputs.Upload, links bool) {
 		t.Helper()
-		got, err := s.BeginUpload(t.Context(), tenant, n)
+		got, err := s.BeginUpload(acting(t), tenant, n)
 		if err != nil || got.ID != first.ID || !got.Replayed || (got.Parts[0].URL != nil) != links {
 			t.Errorf("%s: %+v, %v; want %s again", what, got, err, first.ID)
 		}
@@ -181,7 +182,7 @@ func TestBeginAgain(t *testing.T) {
 	again("one part", single, only, true)
 	other := several
 	other.Size++
-	if _, err := s.BeginUpload(t.Context(), tenant, other); !fault.Is(err, fault.IdempotencyMismatch) {
+	if _, err := s.BeginUpload(acting(t), tenant, other); !fault.Is(err, fault.IdempotencyMismatch) {
 		t.Errorf("another size: %v, want a mismatch", err)
 	}
 	held(t, a, 0, 1)
@@ -189,16 +190,16 @@ func TestBeginAgain(t *testing.T) {
 	send(t, s, first, whole)
 	mustComplete(t, s, first)
 	again("after the completion", several, first, false)
-	if err := s.AbortUpload(t.Context(), tenant, 1, only.ID, anyone); err != nil {
+	if err := s.AbortUpload(acting(t), tenant, 1, only.ID, anyone); err != nil {
 		t.Fatal(err)
 	}
 	again("after the abort", single, only, false) // what is sent now nobody would sweep
-	if _, err := s.Finish(t.Context(), tenant, 1, 1, nil, anyone); err != nil {
+	if _, err := s.Finish(acting(t), tenant, 1, 1, nil, anyone); err != nil {
 		t.Fatal(err)
 	}
 	again("after the job has finished", several, first, false)
 	c.advance(24 * time.Hour)
-	_, err := s.BeginUpload(t.Context(), tenant, several)
+	_, err := s.BeginUpload(acting(t), tenant, several)
 	wantFault(t, err, fault.JobFinished)
 }
 
@@ -218,7 +219,7 @@ func TestCompleteAgain(t *testing.T) {
 	with := func(key string, parts map[int]string) (outputs.Output, error) {
 		done := completion()
 		done.Key, done.Parts = key, parts
-		return s.CompleteUpload(t.Context(), tenant, 1, u.ID, done)
+		return s.CompleteUpload(acting(t), tenant, 1, u.ID, done)
 	}
 	if _, err := with("key", map[int]string{1: otherSum}); !fault.Is(err, fault.UploadIncomplete) {
 		t.Errorf("another checksum: %v", err)
@@ -262,35 +263,35 @@ func TestAnswerLost(t *testing.T) {
 	})
 	add := addition(1, "added", "t", "x")
 	add.Key = "key"
-	if _, err := losing.Add(t.Context(), tenant, add); !errors.Is(err, errCrash) {
+	if _, err := losing.Add(acting(t), tenant, add); !errors.Is(err, errCrash) {
 		t.Fatalf("add: %v", err)
 	}
-	o, err := s.OutputByName(t.Context(), tenant, 1, "added", "t")
+	o, err := s.OutputByName(acting(t), tenant, 1, "added", "t")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Add(t.Context(), tenant, add)
+	got, err := s.Add(acting(t), tenant, add)
 	replayedOutput(t, "add", o, got, err)
 
 	n := newUpload("staged", 5)
 	n.Key = "key"
-	if _, err := losing.BeginUpload(t.Context(), tenant, n); !errors.Is(err, errCrash) {
+	if _, err := losing.BeginUpload(acting(t), tenant, n); !errors.Is(err, errCrash) {
 		t.Fatalf("begin: %v", err)
 	}
-	u, err := s.BeginUpload(t.Context(), tenant, n)
+	u, err := s.BeginUpload(acting(t), tenant, n)
 	if err != nil || !u.Replayed {
 		t.Fatalf("begin: %+v, %v", u, err)
 	}
 	send(t, s, u, []byte("12345"))
 	done := completion()
 	done.Key = "key"
-	if _, err := losing.CompleteUpload(t.Context(), tenant, 1, u.ID, done); !errors.Is(err, errCrash) {
+	if _, err := losing.CompleteUpload(acting(t), tenant, 1, u.ID, done); !errors.Is(err, errCrash) {
 		t.Fatalf("complete: %v", err)
 	}
-	if o, err = s.OutputByName(t.Context(), tenant, 1, "staged", "t"); err != nil {
+	if o, err = s.OutputByName(acting(t), tenant, 1, "staged", "t"); err != nil {
 		t.Fatal(err)
 	}
-	got, err = s.CompleteUpload(t.Context(), tenant, 1, u.ID, done)
+	got, err = s.CompleteUpload(acting(t), tenant, 1, u.ID, done)
 	replayedOutput(t, "complete", o, got, err)
 	c.advance(48 * time.Hour)
 	swept(t, s, 0, outputs.Swept{})
@@ -333,18 +334,18 @@ func TestKeySeenLate(t *testing.T) {
 	add := addition(1, "n", "t", "x")
 	add.Key = "key"
 	first := mustAdd(t, s, add)
-	got, err := late.Add(t.Context(), tenant, add)
+	got, err := late.Add(acting(t), tenant, add)
 	replayedOutput(t, "add", first, got, err)
 	add.Content = []byte("y")
-	_, err = late.Add(t.Context(), tenant, add)
+	_, err = late.Add(acting(t), tenant, add)
 	wantFault(t, err, fault.IdempotencyMismatch)
 	add.Key = "another"
-	_, err = late.Add(t.Context(), tenant, add)
+	_, err = late.Add(acting(t), tenant, add)
 	wantFault(t, err, fault.DuplicateOutput)
 	n := newUpload("staged", 5)
 	n.Key = "key"
 	u := mustBegin(t, s, n)
-	if again, err := late.BeginUpload(t.Context(), tenant, n); err != nil || again.ID != u.ID || !again.Replayed {
+	if again, err := late.BeginUpload(acting(t), tenant, n); err != nil || again.ID != u.ID || !again.Replayed {
 		t.Errorf("begin: %+v, %v; want %s again", again, err, u.ID)
 	}
 	if hidden != 3 {
