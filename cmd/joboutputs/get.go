@@ -92,10 +92,6 @@ func (a *app) getToOutput(ctx context.Context, api *client.Client, o client.Outp
 // unproven says so where no checksum could be compared.
 func (a *app) unproven(o client.Output, proof string) {
 	if proof == "size" && o.Size > 0 {
-		if o.Checksum != nil && o.Checksum.Type == "composite" {
-			a.note("note: of output %d only the size was compared: the service has a checksum of its %s parts and does not say how large they were, and it does not fit parts of the usual size", o.PK, o.Checksum.Value[strings.LastIndexByte(o.Checksum.Value, '-')+1:])
-			return
-		}
 		a.note("note: of output %d only the size was compared: the service knows no checksum of it", o.PK)
 	}
 }

@@ -111,7 +111,7 @@ func nodeID(r *http.Request, p auth.Principal) (int64, error) {
 var integer = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[+-]?[0-9]+(_[0-9]+)*$`) })
 
 // exposed are the answer's headers a browser's script may read, besides the safelisted.
-const exposed = "Content-Disposition, Content-Range, ETag, Idempotent-Replay, Location, Retry-After, X-Next-Cursor"
+const exposed = "Content-Disposition, Content-Range, ETag, Idempotent-Replay, Location, Repr-Digest, Repr-Length, Retry-After, X-Next-Cursor"
 
 // allowCrossOrigin lets browsers of any origin read the answer: the API authenticates by
 // a header a page must hold, never by cookies, so an origin proves nothing.

@@ -104,7 +104,7 @@ func Problem(f *fault.Fault, requestID string) []byte {
 // WriteProblem answers a request with the fault.
 func WriteProblem(w http.ResponseWriter, f *fault.Fault, requestID string) {
 	h := w.Header()
-	for _, name := range []string{"Content-Disposition", "Content-Length", "ETag", "Accept-Ranges", "X-Next-Cursor"} {
+	for _, name := range []string{"Content-Disposition", "Content-Length", "ETag", "Accept-Ranges", "Repr-Digest", "Repr-Length", "X-Next-Cursor"} {
 		h.Del(name) // set by the action for an answer that is not given
 	}
 	status := Status(f.Kind)

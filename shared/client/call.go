@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,15 @@ func (k call) withJSON(v any) call {
 	}
 	k.header = http.Header{"Content-Type": {"application/json"}}
 	k.body, k.length = func() io.Reader { return bytes.NewReader(text) }, int64(len(text))
+	return k
+}
+
+// keyed makes the call one that is done once however often it is made, within a day: all
+// its attempts have one idempotency key.
+func (k call) keyed() call {
+	k.header = k.header.Clone()
+	k.header.Set("Idempotency-Key", rand.Text())
+	k.repeat = true
 	return k
 }
 

@@ -25,9 +25,10 @@ type Output struct {
 
 // Checksum is what the object store verified.
 type Checksum struct {
-	Algorithm string `json:"algorithm"` // as S3 names it: "SHA256", "CRC64NVME", …
-	Type      string `json:"type"`      // "full" or "composite"
-	Value     string `json:"value"`     // base64
+	Algorithm string `json:"algorithm"`           // as S3 names it: "SHA256", "CRC64NVME", …
+	Type      string `json:"type"`                // "full" or "composite"
+	Value     string `json:"value"`               // base64
+	PartSize  int64  `json:"part_size,omitempty"` // of a composite one: bytes of every part but the last
 }
 
 // Time is a time as the API writes it: RFC 3339, UTC, six decimals.

@@ -66,7 +66,7 @@ func (c *Client) stage(ctx context.Context, u Upload) (Added, error) {
 		u.Begun(s.ID)
 	}
 	if s.State == "completed" && s.Output != nil {
-		v := newVerifier(*s.Output, s.PartSize)
+		v := NewVerifier(*s.Output)
 		if err := readPart(ctx, u.Source, 0, u.Size, v); err != nil {
 			return Added{}, err
 		}
@@ -99,8 +99,8 @@ func (c *Client) stage(ctx context.Context, u Upload) (Added, error) {
 		}
 	}
 	var o Output
-	k := call{method: http.MethodPost, path: u.uploads() + "/" + segment(s.ID) + "/complete", repeat: true} // idempotent
-	if err := c.into(ctx, k.withJSON(body), &o); err != nil {
+	k := call{method: http.MethodPost, path: u.uploads() + "/" + segment(s.ID) + "/complete"}
+	if err := c.into(ctx, k.withJSON(body).keyed(), &o); err != nil {
 		if HasCode(err, "duplicate_output") {
 			_ = c.AbortUpload(ctx, u.Job, s.ID) // a courtesy: it would be swept
 		}
@@ -113,7 +113,7 @@ func (u Upload) uploads() string { return fmt.Sprintf("/v1/jobs/%d/uploads", u.J
 
 // begin asks for a new upload.
 func (c *Client) begin(ctx context.Context, u Upload) (*staged, error) {
-	k := call{method: http.MethodPost, path: u.uploads(), repeat: true} // one whose answer is lost is swept
+	k := call{method: http.MethodPost, path: u.uploads()}
 	var s staged
 	err := c.into(ctx, k.withJSON(struct {
 		Name        string `json:"name"`
@@ -121,7 +121,7 @@ func (c *Client) begin(ctx context.Context, u Upload) (*staged, error) {
 		Size        int64  `json:"size"`
 		ContentType string `json:"content_type"`
 		PartSize    int64  `json:"part_size,omitempty"`
-	}{u.Name, u.Type, u.Size, u.contentType(), u.PartSize}), &s)
+	}{u.Name, u.Type, u.Size, u.contentType(), u.PartSize}).keyed(), &s)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 )
 
@@ -42,7 +41,7 @@ type Added struct {
 
 // Upload adds an output, in one request up to MaxAdd bytes and staged above, and verifies
 // that the service has what was sent. That the name is taken by an active output with the
-// same checksum is success: a repeated upload, or a lost answer.
+// same checksum is success: it was uploaded before.
 func (c *Client) Upload(ctx context.Context, u Upload) (Added, error) {
 	if u.Progress == nil {
 		u.Progress = func(int64) {}
@@ -53,17 +52,13 @@ func (c *Client) Upload(ctx context.Context, u Upload) (Added, error) {
 	return c.add(ctx, u)
 }
 
-// add sends the content in one request. It may be repeated: if the first one was done,
-// the second is told that the name is taken, by what it sends.
+// add sends the content in one request. It may be repeated: with one key it is done once.
 func (c *Client) add(ctx context.Context, u Upload) (Added, error) {
 	sum, err := hashOf(ctx, u)
 	if err != nil {
 		return Added{}, err
 	}
-	k := call{
-		method: http.MethodPost, path: u.ref().path(), header: http.Header{"Content-Type": {u.contentType()}},
-		length: u.Size, repeat: true,
-	}
+	k := call{method: http.MethodPost, path: u.ref().path(), header: http.Header{"Content-Type": {u.contentType()}}, length: u.Size}.keyed()
 	var sent sending
 	k.body = func() io.Reader { return sent.from(io.NewSectionReader(u.Source, 0, u.Size), u.Progress) }
 	var o Output
@@ -125,8 +120,7 @@ func (c *Client) existing(ctx context.Context, u Upload, refusal error, sum func
 	return Added{Output: o, Existed: true}, u.same(o, ours, nil)
 }
 
-// existingParts is existing for an output that was sent in parts. The size of these is
-// taken to be the one asked for now, or the service's own choice.
+// existingParts is existing for an output that was sent in parts.
 func (c *Client) existingParts(ctx context.Context, u Upload, refusal error, pk int64) (Added, error) {
 	o, err := c.Info(ctx, Ref{PK: pk})
 	if err != nil {
@@ -135,16 +129,14 @@ func (c *Client) existingParts(ctx context.Context, u Upload, refusal error, pk 
 	if o.Size != u.Size {
 		return Added{}, refusal
 	}
-	for _, partSize := range slices.Compact([]int64{u.PartSize, 0}) {
-		v := newVerifier(o, partSize)
-		if err := readPart(ctx, u.Source, 0, u.Size, v); err != nil {
-			return Added{}, err
-		}
-		if proof, err := v.Check(); err == nil && proof != "size" {
-			return Added{Output: o, Existed: true}, nil
-		}
+	v := NewVerifier(o)
+	if err := readPart(ctx, u.Source, 0, u.Size, v); err != nil {
+		return Added{}, err
 	}
-	return Added{}, refusal
+	if proof, err := v.Check(); err != nil || proof == "size" {
+		return Added{}, refusal
+	}
+	return Added{Output: o, Existed: true}, nil
 }
 
 // hashOf reads the source once.

@@ -8,8 +8,6 @@ import (
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
-	"strconv"
-	"strings"
 )
 
 // Verifier takes the bytes of an output, in order, and says whether they are the output's.
@@ -17,32 +15,18 @@ type Verifier struct {
 	want   Output
 	size   int64
 	sha    hash.Hash
-	second hash.Hash // of Output.Checksum; nil = it tells nothing more
-
-	// Of a composite checksum: the hash of the parts; nil = there is none, or the size of the
-	// parts can't be told. certain = that size is known and not concluded.
-	parts   *composite
-	certain bool
+	second hash.Hash  // of Output.Checksum, if it is of the whole; nil = it tells nothing more
+	parts  *composite // of Output.Checksum, if it is of the parts; nil = it is not
 }
 
 // crc64NVME is S3's CRC64NVME (reflected 0xad93d23594c93659).
 var crc64NVME = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
 // NewVerifier makes a Verifier for an output.
-func NewVerifier(o Output) *Verifier { return newVerifier(o, 0) }
-
-// newVerifier makes a Verifier for an output that was sent in parts of a size; 0 = that
-// is not known.
-func newVerifier(o Output, partSize int64) *Verifier {
+func NewVerifier(o Output) *Verifier {
 	v := &Verifier{want: o, sha: sha256.New()}
 	if o.SHA256 == nil && o.Checksum.ofParts() {
-		v.certain = partSize > 0
-		if partSize == 0 {
-			partSize = concluded(o)
-		}
-		if partSize > 0 {
-			v.parts = &composite{partSize: partSize, one: sha256.New()}
-		}
+		v.parts = &composite{partSize: o.Checksum.PartSize, one: sha256.New()}
 	}
 	if o.SHA256 == nil && o.Checksum != nil && o.Checksum.Type == "full" {
 		switch o.Checksum.Algorithm {
@@ -77,9 +61,9 @@ func (v *Verifier) SHA256() string { return hex.EncodeToString(v.sha.Sum(nil)) }
 
 // Check compares what came with what the service says: the size, and the SHA-256 of the
 // whole or, where that is not known, another checksum. It answers what proves the content:
-// "SHA-256", "SHA-256 of the parts", "CRC64NVME" and so on, or "size" where nothing else
-// could be compared: the service knows no checksum, or that of parts whose size it does not
-// tell. It fails with a *VerificationError.
+// "SHA-256", "SHA-256 of the parts", "CRC64NVME" and so on, or "size" where the service
+// knows no checksum, which is so of no output that was added through its API. It fails with
+// a *VerificationError.
 func (v *Verifier) Check() (proof string, err error) {
 	if v.size != v.want.Size {
 		return "", &VerificationError{"size", fmt.Sprint(v.size), fmt.Sprint(v.want.Size)}
@@ -98,12 +82,10 @@ func (v *Verifier) Check() (proof string, err error) {
 	}
 	if v.parts != nil {
 		got := v.parts.sum()
-		if got == v.want.Checksum.Value {
-			return ofParts, nil
-		}
-		if v.certain {
+		if got != v.want.Checksum.Value {
 			return "", &VerificationError{ofParts, got, v.want.Checksum.Value}
 		}
+		return ofParts, nil
 	}
 	return "size", nil
 }
@@ -111,26 +93,7 @@ func (v *Verifier) Check() (proof string, err error) {
 const ofParts = "SHA-256 of the parts"
 
 func (c *Checksum) ofParts() bool {
-	return c != nil && c.Type == "composite" && c.Algorithm == "SHA256"
-}
-
-// concluded is the size of the parts of an output if it is a power of two, from 8 MiB, as
-// the service chooses it: of these, one at most makes so many parts. 0 = there is none.
-func concluded(o Output) int64 {
-	_, text, _ := strings.Cut(o.Checksum.Value, "-")
-	count, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || count < 1 {
-		return 0
-	}
-	if count == 1 {
-		return max(o.Size, 1)
-	}
-	for size := int64(8 << 20); size < o.Size; size *= 2 {
-		if (o.Size+size-1)/size == count {
-			return size
-		}
-	}
-	return 0
+	return c != nil && c.Type == "composite" && c.Algorithm == "SHA256" && c.PartSize > 0
 }
 
 // composite is S3's checksum of the parts' checksums:

@@ -50,7 +50,7 @@ func TestAccept(t *testing.T) {
 			for _, mode := range []delivery.Mode{delivery.Auto, delivery.Bytes, delivery.Redirect} {
 				c, r := &contents{}, request(method)
 				r.Header["Accept"] = tc.accept
-				if err := (delivery.Sender{Contents: c}).Send(httptest.NewRecorder(), r, "demo", &outputs.Output{Name: "n", Size: 1}, mode, ""); err != nil {
+				if err := (delivery.Sender{Contents: c}).Send(httptest.NewRecorder(), r, "demo", &outputs.Output{Name: "n", Size: 1}, delivery.Options{Mode: mode}); err != nil {
 					t.Fatal(err)
 				}
 				// What is asked for by name wins over what the headers say.

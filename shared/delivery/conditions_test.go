@@ -38,7 +38,7 @@ func TestIfNoneMatch(t *testing.T) {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 			for _, o := range []*outputs.Output{&small, &large} {
 				w, c := httptest.NewRecorder(), &contents{}
-				if err := (delivery.Sender{Contents: c}).Send(w, request(method, headers...), "demo", o, delivery.Auto, ""); err != nil {
+				if err := (delivery.Sender{Contents: c}).Send(w, request(method, headers...), "demo", o, delivery.Options{Mode: delivery.Auto}); err != nil {
 					t.Fatal(err)
 				}
 				// A POST is not a read: its conditions would mean something else. What is not
@@ -104,7 +104,7 @@ func TestRange(t *testing.T) {
 		o := outputs.Output{Name: "n", Size: 10}
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			w, c := httptest.NewRecorder(), &contents{}
-			err := delivery.Sender{Contents: c}.Send(w, request(method, "Range: "+tc.header), "demo", &o, delivery.Auto, "")
+			err := delivery.Sender{Contents: c}.Send(w, request(method, "Range: "+tc.header), "demo", &o, delivery.Options{Mode: delivery.Auto})
 			switch {
 			case tc.want == "":
 				if !fault.Is(err, fault.RangeNotSatisfiable) || w.Header().Get("Content-Range") != tc.part || c.asked != "" {
@@ -128,7 +128,7 @@ func TestRange(t *testing.T) {
 			}
 		}
 		w := httptest.NewRecorder()
-		if err := (delivery.Sender{Contents: &contents{}}).Send(w, request(http.MethodPost, "Range: "+tc.header), "demo", &o, delivery.Auto, ""); err != nil || w.Code != http.StatusOK || w.Body.String() != all {
+		if err := (delivery.Sender{Contents: &contents{}}).Send(w, request(http.MethodPost, "Range: "+tc.header), "demo", &o, delivery.Options{Mode: delivery.Auto}); err != nil || w.Code != http.StatusOK || w.Body.String() != all {
 			t.Errorf("POST %q: %d %q, %v; ranges are for reads", tc.header, w.Code, w.Body, err)
 		}
 	}
@@ -137,13 +137,13 @@ func TestRange(t *testing.T) {
 func TestRangeOfNothing(t *testing.T) {
 	for _, header := range []string{"bytes=0-", "bytes=0-0", "bytes=-1"} {
 		w := httptest.NewRecorder()
-		err := delivery.Sender{Contents: &contents{}}.Send(w, request(http.MethodGet, "Range: "+header), "demo", &outputs.Output{}, delivery.Auto, "")
+		err := delivery.Sender{Contents: &contents{}}.Send(w, request(http.MethodGet, "Range: "+header), "demo", &outputs.Output{}, delivery.Options{Mode: delivery.Auto})
 		if !fault.Is(err, fault.RangeNotSatisfiable) || w.Header().Get("Content-Range") != "bytes */0" {
 			t.Errorf("%s: %v with Content-Range %q", header, err, w.Header().Get("Content-Range"))
 		}
 	}
 	w := httptest.NewRecorder()
-	if err := (delivery.Sender{Contents: &contents{}}).Send(w, request(http.MethodGet, "Range: bytes=0-1", "Range: bytes=2-3"), "demo", &outputs.Output{Size: 10}, delivery.Auto, ""); err != nil || w.Code != http.StatusOK {
+	if err := (delivery.Sender{Contents: &contents{}}).Send(w, request(http.MethodGet, "Range: bytes=0-1", "Range: bytes=2-3"), "demo", &outputs.Output{Size: 10}, delivery.Options{Mode: delivery.Auto}); err != nil || w.Code != http.StatusOK {
 		t.Errorf("two Range headers: %d, %v, want all of it", w.Code, err)
 	}
 }
@@ -170,7 +170,7 @@ func TestIfRange(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c, w := &contents{}, &counter{header: http.Header{}}
-			err := delivery.Sender{Contents: c, Streaming: tc.streaming}.Send(w, request(http.MethodGet, tc.headers...), "demo", &large, delivery.Auto, "")
+			err := delivery.Sender{Contents: c, Streaming: tc.streaming}.Send(w, request(http.MethodGet, tc.headers...), "demo", &large, delivery.Options{Mode: delivery.Auto})
 			if got := outcome(w, c, err); got != tc.want {
 				t.Errorf("got %s (%v), want %s", got, err, tc.want)
 			}

@@ -4,7 +4,10 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"mime"
@@ -26,8 +29,8 @@ const (
 	// MaxStreamed is the largest content that is streamed: 200 MB, the limit of a Lambda's
 	// streamed answer.
 	MaxStreamed = 200_000_000
-	// LinkLife is how long a link works: 15 minutes, within the life of the credentials
-	// that sign it.
+	// LinkLife is how long a link works that nobody asked to be shorter: 15 minutes, within
+	// the life of the credentials that sign it.
 	LinkLife = 15 * time.Minute
 )
 
@@ -51,6 +54,22 @@ func ParseMode(text string) (Mode, error) {
 	return Auto, fault.New(fault.InvalidRequest, "delivery: %q is not one of bytes, redirect, url", text)
 }
 
+// Options are how bytes are asked for.
+type Options struct {
+	Mode      Mode
+	Extension string        // of the file's name
+	Life      time.Duration // of a link; 0 = LinkLife
+}
+
+// ParseLife reads how long a link is to work, in whole seconds. Fault: InvalidRequest.
+func ParseLife(text string) (time.Duration, error) {
+	seconds, err := strconv.Atoi(text)
+	if err != nil || seconds < 1 || seconds > int(LinkLife.Seconds()) {
+		return 0, fault.New(fault.InvalidRequest, "expires_in: must be an integer from 1 to %d", int(LinkLife.Seconds()))
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
 // Contents is what a Sender needs of the store.
 type Contents interface {
 	Open(ctx context.Context, tenant string, o *outputs.Output, part *outputs.Range) (io.ReadCloser, error)
@@ -63,16 +82,17 @@ type Sender struct {
 	Streaming bool // whether an answer may exceed a buffered Lambda's
 }
 
-// Send answers the request with the output's bytes, in the mode asked for. Range and
+// Send answers the request with the output's bytes, as asked for. Range and
 // If-None-Match count on GET and HEAD alone. Everything that can fail is tried before the
 // status is out. Faults: the store's, RangeNotSatisfiable, ResultTooLarge.
-func (s Sender) Send(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, mode Mode, extension string) error {
-	filename := Filename(o.Name, extension)
+func (s Sender) Send(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, opts Options) error {
+	filename, mode := Filename(o.Name, opts.Extension), opts.Mode
 	if mode == Auto && wantsLink(r.Header.Values("Accept")) {
 		mode = URL
 	}
+	life := cmp.Or(opts.Life, LinkLife)
 	if mode == URL {
-		return s.sendLink(w, r, tenant, o, filename)
+		return s.sendLink(w, r, tenant, o, filename, life)
 	}
 
 	h := w.Header()
@@ -97,7 +117,7 @@ func (s Sender) Send(w http.ResponseWriter, r *http.Request, tenant string, o *o
 		size = part.Last - part.First + 1
 	}
 	if r.Method != http.MethodHead && (mode == Redirect || mode == Auto && size > MaxInline && !needsBytes(r.Header)) {
-		return s.redirect(w, r, tenant, o, filename)
+		return s.redirect(w, r, tenant, o, filename, life)
 	}
 	if r.Method != http.MethodHead && (size > MaxStreamed || size > MaxInline && !s.Streaming) {
 		return fault.New(fault.ResultTooLarge, "The content is %d bytes, more than can be sent in an answer: ask for a link (delivery: url).", size)
@@ -122,6 +142,7 @@ func (s Sender) sendBytes(w http.ResponseWriter, r *http.Request, tenant string,
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Disposition", Disposition(filename))
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
+	describe(h, o)
 	h.Set("X-Content-Type-Options", "nosniff")
 	status := http.StatusOK
 	if part != nil {
@@ -137,10 +158,20 @@ func (s Sender) sendBytes(w http.ResponseWriter, r *http.Request, tenant string,
 	return nil
 }
 
+// describe says what the whole content is, also where a part of it or nothing is sent: its
+// size, since API Gateway does not pass on the Content-Length of an answer to HEAD, and its
+// digest (RFC 9530, section 3), if that was verified.
+func describe(h http.Header, o *outputs.Output) {
+	h.Set("Repr-Length", strconv.FormatInt(o.Size, 10))
+	if sum, err := hex.DecodeString(o.SHA256); err == nil && len(sum) > 0 {
+		h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum)+":")
+	}
+}
+
 // redirect answers 303 See Other: the clients of UFDL follow it with a GET, and drop
 // Authorization towards another host or port.
-func (s Sender) redirect(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, filename string) error {
-	link, err := s.Contents.Presign(r.Context(), tenant, o, Disposition(filename), LinkLife)
+func (s Sender) redirect(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, filename string, life time.Duration) error {
+	link, err := s.Contents.Presign(r.Context(), tenant, o, Disposition(filename), life)
 	if err != nil {
 		return err
 	}
@@ -153,8 +184,8 @@ func (s Sender) redirect(w http.ResponseWriter, r *http.Request, tenant string, 
 	return nil
 }
 
-func (s Sender) sendLink(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, filename string) error {
-	link, err := s.Contents.Presign(r.Context(), tenant, o, Disposition(filename), LinkLife)
+func (s Sender) sendLink(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, filename string, life time.Duration) error {
+	link, err := s.Contents.Presign(r.Context(), tenant, o, Disposition(filename), life)
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func TestWays(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %q %d streaming %v", method, tc.mode, tc.size, tc.streaming), func(t *testing.T) {
 				c, w := &contents{}, &counter{header: http.Header{}}
 				o := outputs.Output{PK: 5, Name: "n", Size: tc.size}
-				err := delivery.Sender{Contents: c, Streaming: tc.streaming}.Send(w, request(method), "demo", &o, tc.mode, "txt")
+				err := delivery.Sender{Contents: c, Streaming: tc.streaming}.Send(w, request(method), "demo", &o, delivery.Options{Mode: tc.mode, Extension: "txt"})
 				if got := outcome(w, c, err); got != want {
 					t.Errorf("got %s (%v), want %s", got, err, want)
 				}
@@ -129,7 +129,7 @@ func TestWays(t *testing.T) {
 func TestMaxStreamed(t *testing.T) {
 	c, w := &contents{}, &counter{header: http.Header{}}
 	o := outputs.Output{Size: 200_000_000}
-	if err := (delivery.Sender{Contents: c, Streaming: true}).Send(w, request(http.MethodGet), "demo", &o, delivery.Bytes, ""); err != nil || w.written != o.Size {
+	if err := (delivery.Sender{Contents: c, Streaming: true}).Send(w, request(http.MethodGet), "demo", &o, delivery.Options{Mode: delivery.Bytes}); err != nil || w.written != o.Size {
 		t.Errorf("%d bytes sent (%v), want %d", w.written, err, o.Size)
 	}
 }
@@ -167,11 +167,12 @@ func TestBytesHeaders(t *testing.T) {
 		"Content-Type":           {"application/octet-stream"}, // never what was declared: it would run in a browser
 		"Content-Disposition":    {`attachment; filename="model.zip"`},
 		"Content-Length":         {"12"},
+		"Repr-Length":            {"12"},
 		"X-Content-Type-Options": {"nosniff"},
 	}
 	for method, body := range map[string]string{http.MethodPost: "012345678901", http.MethodGet: "012345678901", http.MethodHead: ""} {
 		w := httptest.NewRecorder()
-		if err := (delivery.Sender{Contents: &contents{}}).Send(w, request(method), "demo", &o, delivery.Auto, "zip"); err != nil {
+		if err := (delivery.Sender{Contents: &contents{}}).Send(w, request(method), "demo", &o, delivery.Options{Mode: delivery.Auto, Extension: "zip"}); err != nil {
 			t.Fatal(err)
 		}
 		expected := want.Clone()
@@ -184,10 +185,40 @@ func TestBytesHeaders(t *testing.T) {
 	}
 }
 
+// TestDigest: the digest is that of the whole, also of a part and without the content, and
+// is told only if it was verified over the whole.
+func TestDigest(t *testing.T) {
+	const sum = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+	const digest = "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:"
+	composite := &outputs.Checksum{Algorithm: "SHA256", Type: "composite", Value: "q==-2", PartSize: 3}
+	for _, tc := range []struct {
+		output  outputs.Output
+		request *http.Request
+		status  int
+		want    string
+	}{
+		{outputs.Output{Size: 5, SHA256: sum}, request(http.MethodGet), 200, digest},
+		{outputs.Output{Size: 5, SHA256: sum}, request(http.MethodPost), 200, digest},
+		{outputs.Output{Size: 5, SHA256: sum}, request(http.MethodHead), 200, digest},
+		{outputs.Output{Size: 5, SHA256: sum}, request(http.MethodGet, "Range: bytes=1-2"), 206, digest},
+		{outputs.Output{Size: 5, SHA256: sum}, request(http.MethodHead, "Range: bytes=1-2"), 206, digest},
+		{outputs.Output{Size: 5, Checksum: composite}, request(http.MethodGet), 200, ""},
+		{outputs.Output{Size: 5, Checksum: composite}, request(http.MethodHead), 200, ""},
+	} {
+		w := httptest.NewRecorder()
+		if err := (delivery.Sender{Contents: &contents{}}).Send(w, tc.request, "demo", &tc.output, delivery.Options{Mode: delivery.Bytes}); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Header(); w.Code != tc.status || got.Get("Repr-Digest") != tc.want || got.Get("Repr-Length") != "5" {
+			t.Errorf("%s %v of %+v: %d %v, want %d with the digest %q", tc.request.Method, tc.request.Header, tc.output, w.Code, got, tc.status, tc.want)
+		}
+	}
+}
+
 func TestRedirectHeaders(t *testing.T) {
 	o := outputs.Output{Name: "log", Size: 12}
 	c, w := &contents{}, httptest.NewRecorder()
-	if err := (delivery.Sender{Contents: c}).Send(w, request(http.MethodPost), "demo", &o, delivery.Redirect, "tx\"t"); err != nil {
+	if err := (delivery.Sender{Contents: c}).Send(w, request(http.MethodPost), "demo", &o, delivery.Options{Mode: delivery.Redirect, Extension: "tx\"t"}); err != nil {
 		t.Fatal(err)
 	}
 	want := http.Header{
@@ -214,7 +245,7 @@ func TestLink(t *testing.T) {
 		{outputs.Output{Name: "n"}, `"filename":"n.txt","size":0,"sha256":null,"checksum":null}`},
 	} {
 		w := httptest.NewRecorder()
-		if err := (delivery.Sender{Contents: &contents{}}).Send(w, request(http.MethodPost), "demo", &tc.output, delivery.URL, "txt"); err != nil {
+		if err := (delivery.Sender{Contents: &contents{}}).Send(w, request(http.MethodPost), "demo", &tc.output, delivery.Options{Mode: delivery.URL, Extension: "txt"}); err != nil {
 			t.Fatal(err)
 		}
 		want := `{"url":"https://bucket.test/x?sig=1","method":"GET","headers":{"X-Signed":"yes"},"expires_at":"2026-01-02T03:19:05.000000Z",` + tc.want
@@ -233,7 +264,7 @@ func TestStoreErrors(t *testing.T) {
 	gone := fault.New(fault.NotFound, "Not found.")
 	for _, mode := range []delivery.Mode{delivery.Auto, delivery.Bytes, delivery.Redirect, delivery.URL} {
 		w := &counter{header: http.Header{}}
-		err := delivery.Sender{Contents: &contents{openErr: gone, linkErr: gone}}.Send(w, request(http.MethodGet), "demo", &outputs.Output{Size: 3}, mode, "")
+		err := delivery.Sender{Contents: &contents{openErr: gone, linkErr: gone}}.Send(w, request(http.MethodGet), "demo", &outputs.Output{Size: 3}, delivery.Options{Mode: mode})
 		if !errors.Is(err, gone) || w.status != 0 {
 			t.Errorf("%q: error %v, status %d, want the store's error and none", mode, err, w.status)
 		}
@@ -245,7 +276,7 @@ func TestStoreErrors(t *testing.T) {
 func TestShortRead(t *testing.T) {
 	for _, headers := range [][]string{nil, {"Range: bytes=2-9"}} {
 		w := httptest.NewRecorder()
-		err := delivery.Sender{Contents: &contents{short: 1}}.Send(w, request(http.MethodGet, headers...), "demo", &outputs.Output{PK: 5, Size: 12}, delivery.Auto, "")
+		err := delivery.Sender{Contents: &contents{short: 1}}.Send(w, request(http.MethodGet, headers...), "demo", &outputs.Output{PK: 5, Size: 12}, delivery.Options{Mode: delivery.Auto})
 		if err == nil || !strings.Contains(err.Error(), "output 5") {
 			t.Errorf("%v: got %v, want an error that names the output", headers, err)
 		}

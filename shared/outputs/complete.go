@@ -203,7 +203,7 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *uploadRow, c *
 	if len(c.Parts) == row.parts() && composite(c.Parts) != sum {
 		return fault.New(fault.UploadIncomplete, "The parts that were put together have other checksums.").With("missing", []int{}).With("wrong", []int{})
 	}
-	row.Checksum = &Checksum{Algorithm: "SHA256", Type: "composite", Value: sum}
+	row.Checksum = &Checksum{Algorithm: "SHA256", Type: "composite", Value: sum, PartSize: row.PartSize}
 	return nil
 }
 

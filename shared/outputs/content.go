@@ -72,6 +72,9 @@ func (s *Store) Presign(ctx context.Context, tenant string, o *Output, dispositi
 	if err != nil {
 		return Link{}, fmt.Errorf("presign output %d: %w", o.PK, err)
 	}
+	if credentials, err := s.s3.Options().Credentials.Retrieve(ctx); err == nil && credentials.CanExpire && credentials.Expires.Before(expires) {
+		expires = credentials.Expires.UTC().Truncate(time.Second) // with which the link dies, too
+	}
 	headers := signed.SignedHeader.Clone()
 	headers.Del("Host")
 	return Link{URL: signed.URL, Method: signed.Method, Headers: headers, Expires: expires}, nil

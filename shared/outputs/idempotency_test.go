@@ -364,6 +364,12 @@ func TestSameKeyAtOnce(t *testing.T) {
 		replayed bool
 		err      error
 	}
+	_, helloSum := sumOf([]byte("hello"))
+	var ready []outputs.Upload
+	for round := range rounds(t) {
+		ready = append(ready, mustBegin(t, s, newUpload(fmt.Sprint("ready ", round), 5)))
+		send(t, s, ready[round], []byte("hello"))
+	}
 	calls := map[string]func(round int, other bool) result{
 		"add": func(round int, other bool) result {
 			add := addition(1, fmt.Sprint("added ", round), "t", fmt.Sprint("content", other))
@@ -378,6 +384,14 @@ func TestSameKeyAtOnce(t *testing.T) {
 			}
 			u, err := s.BeginUpload(context.Background(), tenant, n)
 			return result{u.ID, u.Replayed, err}
+		},
+		"complete": func(round int, other bool) result {
+			done := completion()
+			if done.Key = "key"; other {
+				done.Parts = map[int]string{1: helloSum}
+			}
+			o, err := s.CompleteUpload(context.Background(), tenant, 1, ready[round].ID, done)
+			return result{fmt.Sprint(o.PK, o.SHA256, o.CreationTime), o.Replayed, err}
 		},
 	}
 	for name, call := range calls {
@@ -411,8 +425,8 @@ func TestSameKeyAtOnce(t *testing.T) {
 	if _, err := s.Sweep(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	if got := objects(t, a); got != rounds(t) {
-		t.Errorf("%d objects, want one for each of %d rounds", got, rounds(t))
+	if got := objects(t, a); got != 2*rounds(t) {
+		t.Errorf("%d objects, want two for each of %d rounds", got, rounds(t))
 	}
 	if got := multiparts(t, a); got < rounds(t) {
 		t.Errorf("%d multipart uploads, want one at least for each of %d rounds", got, rounds(t))
@@ -421,5 +435,5 @@ func TestSameKeyAtOnce(t *testing.T) {
 	if _, err := s.Sweep(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	held(t, a, rounds(t), 0)
+	held(t, a, 2*rounds(t), 0)
 }

@@ -45,6 +45,10 @@ type Checksum struct {
 	Algorithm string `json:"algorithm" dynamo:"algorithm"` // "SHA256"
 	Type      string `json:"type" dynamo:"type"`           // "full" or "composite"
 	Value     string `json:"value" dynamo:"value"`         // base64, as S3 writes it
+
+	// Of a composite one: the bytes of every part but the last, so that whoever has the
+	// content can make the checksum of the parts' checksums too.
+	PartSize int64 `json:"part_size,omitzero" dynamo:"part_size,omitempty"`
 }
 
 // ETag is the strong entity tag of the content: quoted, and new for every upload.

@@ -222,7 +222,7 @@ func TestUpload(t *testing.T) {
 			}
 			if !tc.full {
 				wantOutput.SHA256 = ""
-				wantOutput.Checksum = &outputs.Checksum{Algorithm: "SHA256", Type: "composite", Value: compositeOf(whole, partBytes)}
+				wantOutput.Checksum = &outputs.Checksum{Algorithm: "SHA256", Type: "composite", Value: compositeOf(whole, partBytes), PartSize: partBytes}
 			}
 			if diff := cmp.Diff(wantOutput, o, same); diff != "" {
 				t.Errorf("the output (-want +got):\n%s", diff)

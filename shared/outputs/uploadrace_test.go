@@ -203,6 +203,43 @@ func TestAbort(t *testing.T) {
 	held(t, a, 0, 0)
 }
 
+// TestSentLate: a link may outlive its upload, so that parts come after the end; nothing of
+// them is left.
+func TestSentLate(t *testing.T) {
+	t.Parallel()
+	s, a, c := newStore(t)
+	startedJob(t, s, 1)
+	whole := stuff(partBytes+1, 1)
+	n := newUpload("several", len(whole))
+	n.PartSize = partBytes
+	several, single := mustBegin(t, s, n), mustBegin(t, s, newUpload("single", 10))
+	last, only := linked(t, s, several, whole, 2), linked(t, s, single, whole[:10], 1)
+	send(t, s, several, whole, 1)
+	c.advance(outputs.DefaultUploadLife)
+	for _, sent := range []struct {
+		part outputs.UploadPart
+		body []byte
+	}{{last, whole[partBytes:]}, {only, whole[:10]}} {
+		if code, text := put(t, sent.part, sent.body, nil); code != 200 { // S3 knows nothing of uploads
+			t.Errorf("sent after the upload expired: %d %s", code, text)
+		}
+	}
+	for _, u := range []outputs.Upload{several, single} {
+		_, err := s.CompleteUpload(t.Context(), tenant, 1, u.ID, completion())
+		wantFault(t, err, fault.UploadExpired)
+		_, err = s.OutputByName(t.Context(), tenant, 1, u.Name, "t")
+		wantFault(t, err, fault.OutputNotFound)
+	}
+	c.advance(outputs.Grace)
+	swept(t, s, outputs.Grace, outputs.Swept{Uploads: 2})
+	held(t, a, 0, 0)
+	if code, text := put(t, last, whole[partBytes:], nil); code != 404 {
+		t.Errorf("sent after the sweep: %d %s", code, text)
+	}
+	swept(t, s, 0, outputs.Swept{})
+	held(t, a, 0, 0)
+}
+
 // TestCrashedUpload dies at each call of an upload's way: the next call goes on from there,
 // or the sweep leaves nothing.
 func TestCrashedUpload(t *testing.T) {

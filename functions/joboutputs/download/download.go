@@ -40,6 +40,6 @@ func New(s store, streaming bool) http.Handler {
 		if opts.filetype != nil {
 			extension = *opts.filetype
 		}
-		return sender.Send(w, r, p.Tenant, &o, opts.delivery, extension)
+		return sender.Send(w, r, p.Tenant, &o, delivery.Options{Mode: opts.delivery, Extension: extension, Life: opts.life})
 	})
 }

@@ -113,6 +113,9 @@ func TestRefusals(t *testing.T) {
 			apitest.Step{Name: "filetype " + value, Call: body(`{"filetype":` + value + `}`), Want: invalid + "filetype: must be a string"},
 			apitest.Step{Name: "delivery " + value, Call: body(`{"delivery":` + value + `}`), Want: invalid + "delivery: must be a string"})
 	}
+	for _, value := range []string{`null`, `0`, `-1`, `901`, `60.0`, `6e1`, `"60"`, `[60]`, `99999999999999999999`} {
+		steps = append(steps, apitest.Step{Name: "expires_in " + value, Call: body(`{"expires_in":` + value + `}`), Want: invalid + "expires_in: must be an integer from 1 to 900"})
+	}
 	for _, value := range []string{`null`, `1`, `"x"`, `[]`, `{"a":null}`, `{"a":1}`, `{"a":["b",1]}`, `{"a":{}}`, `{"a":[["b"]]}`} {
 		steps = append(steps, apitest.Step{Name: "params " + value, Call: body(`{"params":` + value + `}`), Want: params})
 	}
@@ -143,6 +146,15 @@ func TestLinks(t *testing.T) {
 			`"filename":"model.zip","size":5,"sha256":null,"checksum":null}`
 		if answer.Line() != want || f.asked != asked {
 			t.Errorf("got %s after %q\nwant %s after %q", answer.Line(), f.asked, want, asked)
+		}
+	}
+	for _, call := range []apitest.Call{
+		body(`{"filetype":"zip","delivery":"url","expires_in":1}`),
+		body(`{"filetype":"zip","delivery":"redirect","expires_in":1}`),
+	} {
+		f := &fake{output: model}
+		if call.Do(t, download.New(f, false)); f.asked != strings.Replace(asked, "15m0s", "1s", 1) {
+			t.Errorf("%s: the store was asked %s", call.JSON, f.asked)
 		}
 	}
 	f := &fake{output: model}

@@ -1,6 +1,8 @@
 package download
 
 import (
+	"time"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -16,6 +18,7 @@ const maxFiletype = 255
 type options struct {
 	filetype *string // the extension of the file's name, in place of the output's type
 	delivery delivery.Mode
+	life     time.Duration // of a link; 0 = not said
 }
 
 // parseOptions reads the body, an object or nothing. "params" is checked and otherwise
@@ -52,6 +55,13 @@ func parseOptions(body []byte) (options, error) {
 			return opts, err
 		}
 		opts.delivery = mode
+	}
+	if value, ok := members["expires_in"]; ok {
+		life, err := delivery.ParseLife(string(value)) // a number as it is written: 60.0 and 6e1 are none
+		if err != nil {
+			return opts, err
+		}
+		opts.life = life
 	}
 	return opts, nil
 }

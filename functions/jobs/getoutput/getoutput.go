@@ -5,6 +5,7 @@ package getoutput
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
@@ -17,7 +18,7 @@ type store interface {
 	delivery.Contents
 }
 
-// New makes the action; ?delivery= takes what the body of a download does. streaming says
+// New makes the action; ?delivery= and ?expires_in= take what the body of a download does. streaming says
 // whether answers may exceed a buffered Lambda's.
 func New(s store, streaming bool) http.Handler {
 	sender := delivery.Sender{Contents: s, Streaming: streaming}
@@ -26,16 +27,27 @@ func New(s store, streaming bool) http.Handler {
 		if err != nil {
 			return err
 		}
-		mode := delivery.Auto
-		if query := r.URL.Query(); query.Has("delivery") {
-			if mode, err = delivery.ParseMode(query.Get("delivery")); err != nil {
-				return err
-			}
+		opts, err := options(r.URL.Query())
+		if err != nil {
+			return err
 		}
 		o, err := s.OutputByName(r.Context(), p.Tenant, job, r.PathValue("name"), r.PathValue("type"))
 		if err != nil {
 			return err
 		}
-		return sender.Send(w, r, p.Tenant, &o, mode, o.Type)
+		opts.Extension = o.Type
+		return sender.Send(w, r, p.Tenant, &o, opts)
 	})
+}
+
+func options(query url.Values) (opts delivery.Options, err error) {
+	if query.Has("delivery") {
+		if opts.Mode, err = delivery.ParseMode(query.Get("delivery")); err != nil {
+			return opts, err
+		}
+	}
+	if query.Has("expires_in") {
+		opts.Life, err = delivery.ParseLife(query.Get("expires_in"))
+	}
+	return opts, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,10 @@ func TestGetOutput(t *testing.T) {
 		{"delivery=bytes", query("delivery=bytes"), 200, string(content), opened},
 		{"delivery=url", query("delivery=url"), 200, link, linked},
 		{"delivery=redirect", query("delivery=redirect"), 303, "", linked},
+		{"a link for a minute", query("delivery=url&expires_in=60"), 200, link, strings.Replace(linked, "15m0s", "1m0s", 1)},
+		{"a redirect for a second", query("delivery=redirect&expires_in=1"), 303, "", strings.Replace(linked, "15m0s", "1s", 1)},
+		{"the longest link", query("delivery=url&expires_in=900"), 200, link, linked},
+		{"expires_in means nothing to bytes", query("expires_in=60"), 200, string(content), opened},
 		{"Accept: application/json", get.With("Accept", "application/json"), 200, link, linked},
 		{"delivery wins over Accept", query("delivery=bytes").With("Accept", "application/json"), 200, string(content), opened},
 		{"a part", get.With("Range", "bytes=1-2"), 206, "\xff\xfe", opened},
@@ -108,10 +113,15 @@ func TestRefusals(t *testing.T) {
 		f := &fake{err: err}
 		return getoutput.New(f, true), func() string { return f.asked }
 	}
+	const life = "400 invalid_request: expires_in: must be an integer from 1 to 900"
 	const unknown = `400 invalid_request: delivery: "%s" is not one of bytes, redirect, url`
 	apitest.Script(t, handler, []apitest.Step{
 		{Name: "unknown delivery", Call: query("delivery=mail"), Want: fmt.Sprintf(unknown, "mail")},
 		{Name: "empty delivery", Call: query("delivery="), Want: fmt.Sprintf(unknown, "")},
+		{Name: "a link that ends at once", Call: query("expires_in=0"), Want: life},
+		{Name: "a link for too long", Call: query("delivery=url&expires_in=901"), Want: life},
+		{Name: "a link for half a second", Call: query("expires_in=0.5"), Want: life},
+		{Name: "a link for ever", Call: query("expires_in="), Want: life},
 		{Name: "a slash is in no name", Call: get.On("name", "a/b"), Want: "404 not_found: Not found."},
 		{Name: "the store: no such name", Call: get, Asked: row,
 			Err:  fault.New(fault.OutputNotFound, "Bad name 'model': Job has no output by this name/type (model/t)"),

@@ -2,12 +2,15 @@ package service_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"joboutputs/shared/delivery"
 )
@@ -59,6 +62,30 @@ func (s script) bytes(c caller, byName, byPK, content string) {
 			s.Errorf("HEAD %s: a body of %d bytes", path, len(head.body))
 		}
 	}
+	// A range, streamed bytes and HEAD agree on what the content is.
+	digest := sha256.Sum256([]byte(content))
+	all := []string{etag, fmt.Sprint(len(content)), "sha-256=:" + base64.StdEncoding.EncodeToString(digest[:]) + ":"}
+	for _, tc := range []struct {
+		method, path string
+		header       []string
+		status       int
+		length       int
+	}{
+		{"GET", byName, nil, 200, len(content)},
+		{"GET", byName + "?delivery=bytes", nil, 200, len(content)},
+		{"GET", byName + "?delivery=bytes", []string{"Range", "bytes=2-5"}, 206, 4},
+		{"HEAD", byName + "?delivery=bytes", nil, 200, len(content)},
+		{"HEAD", byName + "?delivery=bytes", []string{"Range", "bytes=2-5"}, 206, 4},
+		{"POST", byPK + "/download", nil, 200, len(content)},
+	} {
+		a := s.ok(nil, tc.status, c, tc.method, tc.path, "", tc.header...)
+		what := fmt.Sprint(tc.method, " ", tc.path, tc.header)
+		s.same(what, all, values(a.header, "ETag", "Repr-Length", "Repr-Digest"))
+		s.same("length of "+what, fmt.Sprint(tc.length), a.header.Get("Content-Length"))
+		if tc.method != "HEAD" {
+			s.same("bytes of "+what, tc.length, len(a.body))
+		}
+	}
 	for _, path := range []string{byName, byName + "/info", byPK} {
 		a := s.do(c, "HEAD", path+"0", "")
 		a.want(s, 404)
@@ -81,7 +108,24 @@ func (s script) bytes(c caller, byName, byPK, content string) {
 		s.same("bytes of the link", content, string(fetched.body))
 		s.same("file name of the link", `attachment; filename="my model.zip"`, fetched.header.Get("Content-Disposition"))
 	}
-	redirected := s.ok(nil, 303, c, "GET", byName+"?delivery=redirect", "")
+	for _, tc := range []struct {
+		body    string
+		seconds int
+	}{{`{"delivery":"url"}`, 900}, {`{"delivery":"url","expires_in":900}`, 900}, {`{"delivery":"url","expires_in":7}`, 7}} {
+		var link struct {
+			URL       string
+			ExpiresAt time.Time `json:"expires_at"`
+		}
+		s.ok(&link, 200, c, "POST", byPK+"/download", tc.body)
+		s.same("the end of a link for "+tc.body, s.rig.clock.Now().Add(time.Duration(tc.seconds)*time.Second).UTC().Truncate(time.Second), link.ExpiresAt.UTC())
+		if !strings.Contains(link.URL, fmt.Sprintf("X-Amz-Expires=%d&", tc.seconds)) {
+			s.Errorf("%s: the link is not signed for so long: %s", tc.body, link.URL)
+		}
+	}
+	redirected := s.ok(nil, 303, c, "GET", byName+"?delivery=redirect&expires_in=8", "")
+	if !strings.Contains(redirected.header.Get("Location"), "X-Amz-Expires=8&") {
+		s.Errorf("the redirect is not signed for 8 seconds: %s", redirected.header.Get("Location"))
+	}
 	s.same("bytes of the redirect", content, string(s.fetch(redirected.header.Get("Location"), nil).body))
 }
 

@@ -32,6 +32,53 @@ func (d described) refused(status int, code string, c caller, method, path, body
 	d.told(method, path, a)
 }
 
+// keys makes calls again, with the keys they had.
+func (d described) keys(job string, node, bob caller) {
+	d.Helper()
+	again := func(status int, path, body, key string) answer {
+		d.Helper()
+		a := d.script.ok(nil, status, node, "POST", path, body, "Idempotency-Key", key)
+		d.told("POST", path, a)
+		return a
+	}
+	refused := func(status int, code string, c caller, path, body, key string) {
+		d.Helper()
+		a := d.script.do(c, "POST", path, body, "Idempotency-Key", key)
+		var problem struct{ Code string }
+		a.want(d, status)
+		a.decode(d, &problem)
+		d.same("POST "+path, code, problem.Code)
+		d.told("POST", path, a)
+	}
+	replayed := func(what string, first, second answer) {
+		d.Helper()
+		d.same(what, []string{string(first.body), "", "true"},
+			[]string{string(second.body), first.header.Get("Idempotent-Replay"), second.header.Get("Idempotent-Replay")})
+	}
+	path, body := job+"/outputs/keyed/txt", "some text"
+	replayed("added again", again(200, path, body, "key"), again(200, path, body, "key"))
+	refused(422, "idempotency_mismatch", node, path, "other text", "key")
+	refused(409, "duplicate_output", node, path, body, "another key")
+	refused(400, "invalid_request", node, path, body, strings.Repeat("k", 256))
+	refused(403, "permission_denied", bob, path, body, "key")
+	admin := d.rig.login(d.T, "admin", "acme") // whose key it is not
+	refused(409, "duplicate_output", admin, path, body, "key")
+
+	path, body = job+"/uploads", `{"name":"keyed","type":"bin","size":5}`
+	begun := again(201, path, body, "key")
+	replayed("begun again", begun, again(201, path, body, "key"))
+	refused(422, "idempotency_mismatch", node, path, `{"name":"keyed","type":"bin","size":6}`, "key")
+	var u struct{ ID string }
+	begun.decode(d, &u)
+	path += "/" + u.ID
+	var linked struct{ Parts []outputs.UploadPart }
+	d.ok(&linked, 200, node, "GET", fmt.Sprintf("%s?sha256=%x", path, sha256.Sum256([]byte("hello"))), "")
+	caller{}.do(d, *linked.Parts[0].URL, request{method: "PUT", body: "hello", header: linked.Parts[0].Headers}).want(d, 200)
+	path += "/complete"
+	replayed("completed again", again(200, path, "", "key"), again(200, path, "", "key"))
+	refused(422, "idempotency_mismatch", node, path, fmt.Sprintf(`{"sha256":"%x"}`, sha256.Sum256([]byte("hello"))), "key")
+}
+
 func (d described) told(method, path string, a answer) {
 	d.Helper()
 	header := http.Header{"Authorization": {"Bearer token"}}
@@ -119,6 +166,8 @@ func TestUploads(t *testing.T) {
 	s.ok(&first, 200, node, "POST", small+"/complete", "")
 	s.same("its checksum", fmt.Sprintf("%x", sha256.Sum256([]byte("hello"))), *first.SHA256)
 
+	s.keys(job, node, bob)
+
 	aborted := begin(`{"name":"aborted","type":"t","size":5}`)
 	s.ok(nil, 204, node, "DELETE", aborted, "")
 	s.ok(nil, 204, node, "DELETE", aborted, "")
@@ -135,5 +184,5 @@ func TestUploads(t *testing.T) {
 	var swept outputs.Swept
 	s.script.ok(&swept, 200, caller{}, "POST", "/-/sweep?grace=0s", "")
 	s.same("swept", outputs.Swept{Uploads: 2, Oldest: 86_400}, swept) // begun a day ago
-	s.same("objects after the sweep", 2, len(r.objects(t)))
+	s.same("objects after the sweep", 4, len(r.objects(t)))
 }

@@ -48,6 +48,7 @@ type Service struct {
 	epoch   int // links of another epoch have expired
 	outputs []stored
 	uploads map[string]*upload
+	keys    map[string]answered
 }
 
 // What Fault can ask for beside a status.
@@ -71,7 +72,7 @@ type upload struct {
 
 // New starts a service, which ends with the test.
 func New(tb testing.TB) *Service {
-	s := &Service{tb: tb, PartSize: 5 << 20, token: 1, uploads: map[string]*upload{}}
+	s := &Service{tb: tb, PartSize: 5 << 20, token: 1, uploads: map[string]*upload{}, keys: map[string]answered{}}
 	server := httptest.NewServer(s)
 	tb.Cleanup(server.Close)
 	s.URL = server.URL
@@ -203,7 +204,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch route := r.Method + " " + strings.Join(path[1:min(len(path), 2)], "") + " " + fmt.Sprint(len(path)); route {
 	case "POST jobs 6":
-		s.postOutput(w, r, path[4], path[5], body)
+		s.once(w, r, body, func(w http.ResponseWriter) { s.postOutput(w, r, path[4], path[5], body) })
 	case "GET jobs 7":
 		s.info(w, func(o stored) bool { return o.Name == path[4] && o.Type == path[5] })
 	case "GET job-outputs 3":
@@ -211,7 +212,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 	case "POST job-outputs 4":
 		s.download(w, r, path[2], body)
 	case "POST jobs 4":
-		s.begin(w, body)
+		s.once(w, r, body, func(w http.ResponseWriter) { s.begin(w, body) })
 	case "GET jobs 5", "DELETE jobs 5":
 		s.upload(w, r, path[4])
 	default:

@@ -184,7 +184,7 @@ func (s *Service) complete(w http.ResponseWriter, id string, body []byte) {
 	o := s.add(u.Upload, content)
 	if u.count() > 1 { // of which the object store knows no checksum of the whole
 		o.SHA256 = nil
-		o.Checksum = &client.Checksum{Algorithm: "SHA256", Type: "composite", Value: fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(all.Sum(nil)), u.count())}
+		o.Checksum = &client.Checksum{Algorithm: "SHA256", Type: "composite", Value: fmt.Sprintf("%s-%d", base64.StdEncoding.EncodeToString(all.Sum(nil)), u.count()), PartSize: u.PartSize}
 		if s.WrongSum {
 			o.Checksum.Value = "wrong"
 		}
