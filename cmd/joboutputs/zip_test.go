@@ -49,10 +49,14 @@ func (z *zips) before(t *testing.T, server string) string {
 }
 
 func tooLarge(w http.ResponseWriter, _ []byte) {
+	refuse(w, http.StatusRequestEntityTooLarge, "result_too_large")
+}
+
+func refuse(w http.ResponseWriter, status int, code string) {
 	w.Header().Del("Content-Length")
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(http.StatusRequestEntityTooLarge)
-	_, _ = io.WriteString(w, `{"status":413,"code":"result_too_large","detail":"The zip is too large."}`)
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `{"status":%d,"code":%q,"detail":"Refused."}`, status, code)
 }
 
 func TestZip(t *testing.T) {
@@ -103,16 +107,20 @@ func TestZip(t *testing.T) {
 		t.Errorf("%d other bytes composed on standard output", len(out))
 	}
 
-	// Broken off: begun anew.
+	// Broken off, or an output deleted meanwhile: begun anew.
 	half := func(w http.ResponseWriter, served []byte) {
 		_, _ = w.Write(served[:len(served)/2])
 		panic(http.ErrAbortHandler)
 	}
 	z.do(func(w http.ResponseWriter, served []byte) {
-		if z.n.Load() < 3 {
+		switch z.n.Load() {
+		case 1:
 			half(w, served)
+		case 2:
+			refuse(w, http.StatusConflict, "conflict")
+		default:
+			_, _ = w.Write(served)
 		}
-		_, _ = w.Write(served)
 	})
 	r.ok("zip", "42", "-o", r.path("again.zip"))
 	if !bytes.Equal(r.read(r.path("again.zip")), made) || z.n.Load() != 3 {

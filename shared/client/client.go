@@ -7,8 +7,9 @@
 //	for o, err := range c.List(ctx, client.Spec{Expressions: []client.Expression{client.Exact("job", 42)}}) {
 //
 // A call that the service refuses fails with a *Problem, bytes that are not what they
-// should be with a *VerificationError. The package imports nothing but the standard
-// library and reads neither files nor the environment; package files below it moves files.
+// should be with a *VerificationError. The package imports the standard library and, for
+// the making of zips, archive, which does the same; it reads neither files nor the
+// environment. Package files below it moves files.
 package client
 
 import (

@@ -17,13 +17,13 @@ import (
 	"joboutputs/shared/client/clienttest"
 )
 
-// TestDeps: what imports the client gets the standard library and nothing else with it.
+// TestDeps: what imports the client gets the standard library with it, and of ours what makes a zip.
 func TestDeps(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".", "./files").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Fields(string(out)), []string{"joboutputs/shared/client", "joboutputs/shared/client/files"}; fmt.Sprint(got) != fmt.Sprint(want) {
+	if got, want := strings.Fields(string(out)), []string{"joboutputs/shared/archive", "joboutputs/shared/client", "joboutputs/shared/client/files"}; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("packages %v, want %v", got, want)
 	}
 }

@@ -171,6 +171,38 @@ func TestFinishElsewhere(t *testing.T) {
 	}
 }
 
+// TestActiveOutputs: those of one job, whole and by pk, or none if there are more than asked for.
+func TestActiveOutputs(t *testing.T) {
+	t.Parallel()
+	s, _, _ := newStore(t)
+	ctx := acting(t)
+	startedJob(t, s, 1)
+	var want []outputs.Output
+	for _, name := range []string{"c", "a", "b"} {
+		want = append(want, mustAdd(t, s, addition(1, name, "t", "content of "+name)))
+	}
+	gone := mustAdd(t, s, addition(1, "gone", "t", "x"))
+	if _, err := s.Destroy(ctx, tenant, gone.PK); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.ActiveOutputs(ctx, tenant, 1, len(want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(outputs.Output{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if text := content(t, s, got[1]); text != "content of a" {
+		t.Errorf("the content of the second is %q", text)
+	}
+	_, err = s.ActiveOutputs(ctx, tenant, 1, len(want)-1)
+	wantFault(t, err, fault.ResultTooLarge)
+	_, err = s.ActiveOutputs(ctx, tenant, 2, 10)
+	wantFault(t, err, fault.NotFound)
+	_, err = s.ActiveOutputs(auth.WithTenant(t.Context(), "other"), "other", 1, 10)
+	wantFault(t, err, fault.NotFound)
+}
+
 func TestImportTwice(t *testing.T) {
 	t.Parallel()
 	s, _, _ := newStore(t)

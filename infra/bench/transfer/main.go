@@ -125,7 +125,7 @@ func enoughRoom(dir string, want int64) error {
 	if err := syscall.Statfs(dir, &fs); err != nil {
 		return err
 	}
-	if free := int64(fs.Bavail) * fs.Bsize; free < want {
+	if free := int64(fs.Bavail) * int64(fs.Bsize); free < want {
 		return fmt.Errorf("%s has %.1f GB left, and %.1f are needed: give a smaller SIZE, or another TMPDIR", dir, float64(free)/1e9, float64(want)/1e9)
 	}
 	return nil
