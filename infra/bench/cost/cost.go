@@ -198,10 +198,9 @@ func perMillion(bills []bill, p prices) result.Table {
 
 // done is what was done about an item of the bill.
 var done = map[string]string{
-	gateway: "An HTTP API costs 2.50 less a million, but decodes paths, has no response streaming and caches no authorizer of one's own by token for a whole stage; " +
-		"the functions do not mind, and the last column says what it would save. One request adds, lists or gets; pages of up to 1,000 rows and streams keep the number of requests down.",
+	gateway: "An HTTP API costs 2.50 less a million, but it decodes paths, which loses information, and streams no answers: the last column says what is paid for that. One request adds, lists or gets; pages of up to 1,000 rows and streams keep the number of requests down.",
 	transactions: "Only what must be both or neither is in a transaction: an add's two rows and its intent, a deletion's two rows, a job and its node. " +
-		"The counter, the intent and a deletion's tombstone are written outside, at half the price; what changes nothing writes nothing.",
+		"An add's counter and intent and the removal of a tombstone are outside, at half the price; what changes nothing writes nothing.",
 	s3Put:         "One PUT a content, no copy and no listing; completing an upload lists its parts once and no longer looks at the object afterwards.",
 	s3Get:         "Content above 4 MiB is got by link, and what is unchanged is answered from the row.",
 	writes:        "An add draws its number and puts its intent at once, one unit each; nothing is written to say that something was read.",
