@@ -99,7 +99,8 @@ func prepare(ctx context.Context, quick bool) (*bench, func(), error) {
 		servers.Stop()
 	}
 	dynamodb, s3 := localaws.DynamoDB(servers.DynamoDBEndpoint), localaws.S3(servers.S3Endpoint)
-	if err := localaws.CreateTable(ctx, dynamodb, table, outputs.Schema); err == nil {
+	err = localaws.CreateTable(ctx, dynamodb, table, outputs.Schema)
+	if err == nil {
 		err = localaws.CreateBucket(ctx, s3, bucket)
 	}
 	if err != nil {
