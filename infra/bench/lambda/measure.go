@@ -44,7 +44,8 @@ func (b *bench) starts(ctx context.Context) (result.Table, error) {
 		Name: "starts", Title: "Start of a Lambda",
 		Columns: []string{"function", "binary, MB", "start to first poll, ms", "× empty", "CPU, ms", "CPU × empty"},
 		Note: fmt.Sprintf("Medians of %d starts in turns, of the binaries that are deployed, with an empty function of aws-lambda-go beside them. "+
-			"No store is called before the first invocation.", rounds),
+			"No store is called before the first invocation. What a function with a store takes above the empty one is mostly the SDK's own tables, "+
+			"of DynamoDB's shapes and of endpoints, which Go makes before main (GODEBUG=inittrace=1 lists them), and the pages of a larger binary.", rounds),
 	}
 	base, baseCPU := quantile(wall[0], 0.5), quantile(cpu[0], 0.5)
 	var ratios []float64
