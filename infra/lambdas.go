@@ -111,9 +111,10 @@ func arn(on functions.Resource, st storage, id identity) *string {
 	return base
 }
 
-// environment is what a function reads (shared/config). Nothing in it is secret.
+// environment is what a function reads (shared/config), and what Go's runtime does. Nothing
+// in it is secret.
 func environment(s settings, row functions.Function, st storage, id identity) *map[string]*string {
-	env := map[string]*string{}
+	env := map[string]*string{"GOMEMLIMIT": jsii.String(functions.MemoryLimit(row.Memory))}
 	for _, r := range row.Rights {
 		if r.On == functions.UserPool {
 			env[config.UserPoolID], env[config.UserPoolClient] = id.pool.UserPoolId(), id.client.UserPoolClientId()
@@ -122,6 +123,11 @@ func environment(s settings, row functions.Function, st storage, id identity) *m
 		env[config.Table], env[config.Bucket] = st.table.TableName(), st.bucket.BucketName()
 		if s.EndpointURL != "" {
 			env[config.S3PathStyle] = jsii.String("true")
+		}
+		for name, shards := range map[string]int{config.Shards: s.Shards, config.ReadShards: s.ReadShards} {
+			if shards != 0 {
+				env[name] = jsii.String(strconv.Itoa(shards))
+			}
 		}
 	}
 	if row.Streamed {

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"joboutputs/shared/outputs"
 )
 
 // settings are what a deployment can choose, by `-c name=value`.
@@ -15,6 +18,9 @@ type settings struct {
 
 	Streaming bool     // off where the target has no response streaming: large bytes redirect then
 	Origins   []string // of browsers that may call the API; "*" alone = all
+
+	Shards     int // over how many partitions new rows of a tenant's timeline go; 0 = the store's default
+	ReadShards int // how many are read: at least Shards, and never less than it ever was; 0 = Shards
 
 	OIDC *oidc // an issuer of one's own in place of a Cognito user pool
 
@@ -35,6 +41,9 @@ type oidc struct {
 
 func (s settings) prod() bool    { return s.Stage == "prod" }
 func (s settings) stack() string { return s.Name + "-" + s.Stage }
+
+// maxShards bounds the shards of a timeline: every list of a tenant asks each of them.
+const maxShards = 64
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,19}$`)
 
@@ -58,12 +67,25 @@ func fromContext(get func(string) string) (settings, error) {
 		}
 		return fallback
 	}
+	number := func(name string, most int) int { // 0 = it was not given
+		value := get(name)
+		if value == "" {
+			return 0
+		}
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > most {
+			errs = append(errs, fmt.Sprintf("-c %s=%s: want a number from 1 to %d", name, value, most))
+		}
+		return n
+	}
 	s := settings{
 		Name:        text("name", "joboutputs"),
 		Stage:       choice("stage", "dev", "prod"),
 		Arch:        choice("arch", "arm64", "x86_64"),
 		Streaming:   choice("streaming", "on", "off") == "on",
 		Origins:     strings.Split(text("origins", "*"), ","),
+		Shards:      number("shards", maxShards),
+		ReadShards:  number("read-shards", maxShards),
 		EndpointURL: get("endpoint-url"),
 		Alarms:      choice("alarms", "on", "off") == "on",
 		AlarmTopic:  get("alarm-topic"),
@@ -72,6 +94,9 @@ func fromContext(get func(string) string) (settings, error) {
 	}
 	if !validName.MatchString(s.Name) {
 		errs = append(errs, fmt.Sprintf("-c name=%s: want a letter, then up to 19 of a-z, 0-9 and -", s.Name))
+	}
+	if s.ReadShards != 0 && s.ReadShards < max(s.Shards, outputs.DefaultShards) {
+		errs = append(errs, fmt.Sprintf("-c read-shards=%d: rows are in more shards", s.ReadShards))
 	}
 	for _, origin := range s.Origins {
 		if origin != "*" && !validOrigin.MatchString(origin) || origin == "*" && len(s.Origins) > 1 {

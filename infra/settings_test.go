@@ -19,13 +19,14 @@ func TestFromContext(t *testing.T) {
 		{"everything", map[string]string{
 			"name": "mine-2", "stage": "prod", "arch": "x86_64", "streaming": "off", "origins": "https://a.test,http://localhost:8080",
 			"issuer": "https://issuer.test/", "audience": "us", "token-uses": "access,id", "claims": "tenant=org",
-			"endpoint-url": "http://localhost:4566", "alarm-topic": "arn:aws:sns:::x", "alarms": "off", "log-role": "off", "build": "elsewhere",
+			"shards": "2", "read-shards": "8", "endpoint-url": "http://localhost:4566", "alarm-topic": "arn:aws:sns:::x", "alarms": "off", "log-role": "off", "build": "elsewhere",
 		}, settings{
 			Name: "mine-2", Stage: "prod", Arch: "x86_64", Origins: []string{"https://a.test", "http://localhost:8080"},
 			OIDC: &oidc{
 				Issuer: "https://issuer.test/", Audience: "us", JWKS: "https://issuer.test/.well-known/jwks.json",
 				Uses: "access,id", Claims: "tenant=org",
 			},
+			Shards: 2, ReadShards: 8,
 			EndpointURL: "http://localhost:4566", AlarmTopic: "arn:aws:sns:::x", Build: "elsewhere",
 		}},
 	} {
@@ -53,6 +54,10 @@ func TestFromContextRefuses(t *testing.T) {
 		{"origins", `https://a.test",https://b.test`, "not an origin"},
 		{"issuer", "https://issuer.test", "audience"},
 		{"audience", "us", "issuer"},
+		{"shards", "0", "from 1 to 64"},
+		{"shards", "many", "from 1 to 64"},
+		{"read-shards", "65", "from 1 to 64"},
+		{"read-shards", "2", "in more shards"}, // the default wrote into four
 		{"claims", "tenant=org", "issuer"},
 	} {
 		_, err := fromContext(func(name string) string {

@@ -111,7 +111,7 @@ func TestEnvironment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := map[string]bool{}
+			want := map[string]bool{"GOMEMLIMIT": true}
 			for _, call := range calls.FindAllStringSubmatch(string(source), -1) {
 				names, known := sections[call[1]]
 				if !known {
@@ -126,13 +126,16 @@ func TestEnvironment(t *testing.T) {
 				if call[1] == "Storage" && s.EndpointURL != "" {
 					want[config.S3PathStyle], want["AWS_ENDPOINT_URL"] = true, true
 				}
+				if call[1] == "Storage" && s.Shards != 0 {
+					want[config.Shards], want[config.ReadShards] = true, true
+				}
 			}
 			variables, _ := tmpl.function(t, string(row.Name)).get("Environment.Variables").(map[string]any)
 			if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(variables))); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", row.Name, diff)
 			}
 			for name, value := range variables {
-				if got, want := str(value), wantValue(s, name); got != want {
+				if got, want := str(value), wantValue(s, row, name); got != want {
 					t.Errorf("%s: %s is %q, want %q", row.Name, name, got, want)
 				}
 			}
@@ -141,7 +144,7 @@ func TestEnvironment(t *testing.T) {
 }
 
 // wantValue is what a variable holds.
-func wantValue(s settings, name string) string {
+func wantValue(s settings, row functions.Function, name string) string {
 	tokens := oidc{
 		Issuer: "https://cognito-idp.${AWS::Region}.${AWS::URLSuffix}/${UserPool}", Audience: "${UserPoolClient}", JWKS: "https://cognito-idp.${AWS::Region}.${AWS::URLSuffix}/${UserPool}/.well-known/jwks.json", Uses: "id",
 	}
@@ -149,7 +152,9 @@ func wantValue(s settings, name string) string {
 		tokens = *s.OIDC
 	}
 	return map[string]string{
+		"GOMEMLIMIT": fmt.Sprintf("%dMiB", row.Memory*3/4),
 		config.Table: "${Table}", config.Bucket: "${Bucket}",
+		config.Shards: fmt.Sprint(s.Shards), config.ReadShards: fmt.Sprint(s.ReadShards),
 		config.StreamingOn: fmt.Sprint(s.Streaming), config.S3PathStyle: "true", "AWS_ENDPOINT_URL": s.EndpointURL,
 		config.TokenIssuer: tokens.Issuer, config.TokenAudience: tokens.Audience, config.TokenJWKS: tokens.JWKS, config.TokenUses: tokens.Uses,
 		config.TokenClaims: "tenant=custom:tenant,upk=custom:upk,nodes=custom:nodes,username=cognito:username,admin=cognito:groups",

@@ -25,6 +25,7 @@ var (
 	prod = settings{
 		Name: "joboutputs", Stage: "prod", Arch: "x86_64", Streaming: true, Alarms: true, LogRole: true,
 		Origins: []string{"https://a.test", "https://b.test:8443"}, AlarmTopic: "arn:aws:sns:eu-central-1:123456789012:alarms",
+		Shards: 2, ReadShards: 8,
 	}
 	emulated = settings{
 		Name: "emulated", Stage: "dev", Arch: "x86_64", Origins: []string{"*"}, EndpointURL: "http://localhost:4566",

@@ -1,6 +1,6 @@
 // Package outputs is the domain: outputs, the jobs they belong to, and the Store that
 // keeps their metadata in one DynamoDB table and their bytes in one S3 bucket. keys.go
-// draws the table; each write has a file of its own that says in which order it happens
+// draws the table, limits.go says how far it goes; each write has a file of its own that says in which order it happens
 // and why a crash between two steps loses nothing.
 package outputs
 

@@ -43,8 +43,8 @@ type Config struct {
 	Now func() time.Time // nil = time.Now
 }
 
-// DefaultShards spreads a tenant's timeline over four index partitions: 4,000 adds a
-// second (1,000 write units each: DynamoDB, partition throughput).
+// DefaultShards spreads a tenant's timeline over four index partitions, which is as much
+// as its counter can fill (limits.go; infra/bench/scale holds it).
 const DefaultShards = 4
 
 // Store keeps the service's metadata and bytes. Its methods return faults for what a

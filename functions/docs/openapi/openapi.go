@@ -10,26 +10,35 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
 )
 
-// New makes the action. Both answers are made here, once. It panics if the description,
-// which is compiled in, makes no page.
+// New makes the action. Each answer is made once, when it is first asked for: the page takes
+// tens of milliseconds, which a start should not.
 func New() http.Handler {
-	page, err := render(api.OpenAPI())
-	if err != nil {
-		panic(fmt.Sprintf("openapi: make the page: %v", err))
-	}
-	files := map[string]file{ // by resource
-		"/v1/openapi.json": newFile("application/json", "default-src 'none'; frame-ancestors 'none'", api.OpenAPI()),
-		"/v1/docs":         newFile("text/html; charset=utf-8", policy, page),
+	files := map[string]func() (file, error){ // by resource
+		"/v1/openapi.json": sync.OnceValues(func() (file, error) {
+			return newFile("application/json", "default-src 'none'; frame-ancestors 'none'", api.OpenAPI()), nil
+		}),
+		"/v1/docs": sync.OnceValues(func() (file, error) {
+			page, err := render(api.OpenAPI())
+			if err != nil {
+				return file{}, fmt.Errorf("make the page: %w", err)
+			}
+			return newFile("text/html; charset=utf-8", policy, page), nil
+		}),
 	}
 	return api.Handle(auth.DocsOpenAPI, func(w http.ResponseWriter, r *http.Request, _ auth.Principal) error {
-		f, ok := files[r.URL.Path] // the event's resource template
+		made, ok := files[r.URL.Path] // the event's resource template
 		if !ok {
 			return api.NotFound()
+		}
+		f, err := made()
+		if err != nil {
+			return err
 		}
 		return f.send(w, r)
 	})

@@ -29,6 +29,7 @@ import (
 
 // bench is what the measurements have in common.
 type bench struct {
+	root   string // the module's folder
 	build  string // the folder with <function>/bootstrap
 	rows   []functions.Function
 	stores *stores
@@ -44,7 +45,8 @@ const (
 )
 
 // Run measures starts, warm invocations and memory. Quick, it does so for a few functions
-// and only a few times: enough to see that nothing is an order of magnitude off.
+// and only a few times: enough to see that nothing is an order of magnitude off. Otherwise
+// it writes what CPU time each action took to the file that infra/bench/cost reads.
 func Run(ctx context.Context, quick bool) ([]result.Table, error) {
 	b, stop, err := prepare(ctx, quick)
 	if err != nil {
@@ -68,7 +70,7 @@ func prepare(ctx context.Context, quick bool) (*bench, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	b := &bench{build: filepath.Join(root, "build", "bench"), quick: quick}
+	b := &bench{root: root, build: filepath.Join(root, "build", "bench"), quick: quick}
 	few := []auth.Action{auth.OutputsRetrieve, auth.OutputsDownload, auth.JobsAddOutput, auth.AuthAuthorize}
 	for _, f := range functions.Catalogue() {
 		if !quick || slices.Contains(few, f.Name) {
@@ -97,7 +99,8 @@ func prepare(ctx context.Context, quick bool) (*bench, func(), error) {
 		servers.Stop()
 	}
 	dynamodb, s3 := localaws.DynamoDB(servers.DynamoDBEndpoint), localaws.S3(servers.S3Endpoint)
-	if err := localaws.CreateTable(ctx, dynamodb, table, outputs.Schema); err == nil {
+	err = localaws.CreateTable(ctx, dynamodb, table, outputs.Schema)
+	if err == nil {
 		err = localaws.CreateBucket(ctx, s3, bucket)
 	}
 	if err != nil {

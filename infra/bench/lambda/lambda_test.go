@@ -1,14 +1,18 @@
 package lambda
 
 import (
+	"flag"
 	"testing"
 
 	"joboutputs/infra/bench/result"
 )
 
-// TestRun measures in the quick form, and prints what it found with -v.
+var full = flag.Bool("full", false, "measure all functions, many times, and write the durations that costs are computed from")
+
+// TestRun measures, in the quick form if not told otherwise, and prints what it found
+// with -v.
 func TestRun(t *testing.T) {
-	tables, err := Run(t.Context(), true)
+	tables, err := Run(t.Context(), !*full)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,12 +2,16 @@ package lambda
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"joboutputs/functions"
+	"joboutputs/infra/bench/cost"
 	"joboutputs/infra/bench/result"
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
@@ -40,7 +44,8 @@ func (b *bench) starts(ctx context.Context) (result.Table, error) {
 		Name: "starts", Title: "Start of a Lambda",
 		Columns: []string{"function", "binary, MB", "start to first poll, ms", "× empty", "CPU, ms", "CPU × empty"},
 		Note: fmt.Sprintf("Medians of %d starts in turns, of the binaries that are deployed, with an empty function of aws-lambda-go beside them. "+
-			"No store is called before the first invocation.", rounds),
+			"No store is called before the first invocation. What a function with a store takes above the empty one is mostly the SDK's own tables, "+
+			"of DynamoDB's shapes and of endpoints, which Go makes before main (GODEBUG=inittrace=1 lists them), and the pages of a larger binary.", rounds),
 	}
 	base, baseCPU := quantile(wall[0], 0.5), quantile(cpu[0], 0.5)
 	var ratios []float64
@@ -68,12 +73,11 @@ func (b *bench) starts(ctx context.Context) (result.Table, error) {
 
 func ratio(a, b time.Duration) float64 { return a.Seconds() / b.Seconds() }
 
-// Warm is how long the invocations of a warm function take.
-type Warm struct {
-	Action          auth.Action
-	P50, P99        time.Duration // with stores that answer from memory: the function's own time
-	CPU             time.Duration // of the process, for one of these
-	StoreP50, Store time.Duration // with the local stores: p50 and p99
+// warm is how long the invocations of a warm function take.
+type warm struct {
+	P50, P99           time.Duration // with stores that answer from memory: the function's own time
+	CPU                time.Duration // of the process, for one of these
+	StoreP50, StoreP99 time.Duration // with the local stores: p50 and p99
 }
 
 // warm invokes each function again and again: with the local stores, and with the same
@@ -85,22 +89,31 @@ func (b *bench) warm(ctx context.Context) (result.Table, error) {
 		Note: "From the event's delivery to the answer's last byte, one at a time. Answers from memory are those the local stores gave, " +
 			"so that what is left is the function's own time; obtain, refresh, verify and the authorizer have no local store.",
 	}
+	used := map[auth.Action]float64{} // ms
 	for _, f := range b.rows {
 		w, err := b.invocations(ctx, f)
 		if err != nil {
 			return result.Table{}, err
 		}
-		t.Rows = append(t.Rows, []string{string(f.Name), ms(w.P50), ms(w.P99), ms(w.CPU), ms(w.StoreP50), ms(w.Store)})
+		used[f.Name] = math.Round(w.CPU.Seconds()*1e5) / 100
+		t.Rows = append(t.Rows, []string{string(f.Name), ms(w.P50), ms(w.P99), ms(w.CPU), ms(w.StoreP50), ms(w.StoreP99)})
 	}
-	return t, nil
+	if b.quick {
+		return t, nil
+	}
+	text, err := json.MarshalIndent(used, "", "  ") // in the order of names
+	if err != nil {
+		return result.Table{}, err
+	}
+	return t, os.WriteFile(filepath.Join(b.root, "infra", "bench", "cost", cost.Durations), append(text, '\n'), 0o644)
 }
 
-func (b *bench) invocations(ctx context.Context, f functions.Function) (Warm, error) {
+func (b *bench) invocations(ctx context.Context, f functions.Function) (warm, error) {
 	warmUp, real, fromMemory := 20, 100, 1000
 	if b.quick {
 		warmUp, real, fromMemory = 3, 10, 50
 	}
-	w := Warm{Action: f.Name}
+	var w warm
 	p, err := start(ctx, b.bootstrap(string(f.Name)), b.environment(f, f.Memory))
 	if err != nil {
 		return w, err
@@ -127,7 +140,7 @@ func (b *bench) invocations(ctx context.Context, f functions.Function) (Warm, er
 			times = append(times, took)
 		}
 	}
-	w.StoreP50, w.Store = quantile(times, 0.5), quantile(times, 0.99)
+	w.StoreP50, w.StoreP99 = quantile(times, 0.5), quantile(times, 0.99)
 
 	b.stores.remember()
 	times = times[:0]
