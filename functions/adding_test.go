@@ -90,7 +90,7 @@ type projectCopy struct {
 func copyOfTheProject(t *testing.T) *projectCopy {
 	t.Helper()
 	c := &projectCopy{t, t.TempDir()}
-	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "functions", "shared", "events", "infra/local", "go.mod", "go.sum")
+	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "functions", "shared", "events", "infra/local", "infra/prove/report", "go.mod", "go.sum")
 	list.Dir = ".."
 	files, err := list.Output()
 	if err != nil {
