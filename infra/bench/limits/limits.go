@@ -35,7 +35,8 @@ var (
 	short = plan{[]int{8}, 3, 400 * time.Millisecond, time.Second}
 )
 
-// Profiles, if not empty, is a directory that CPU profiles of the service are written to.
+// Limits is the comparison. Profiles, if not empty, is a directory for CPU profiles of the
+// service, one of each action.
 type Limits struct{ Profiles string }
 
 // Run measures.
