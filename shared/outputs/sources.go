@@ -166,7 +166,7 @@ func bound(t time.Time, suffix string) string {
 
 // pageGrowth is how many times longer each page is than the one before, up to pageSize:
 // where the first rows were not enough, the filter lets few through.
-const pageGrowth = 4
+const pageGrowth = 2
 
 // read starts reading a query page by page. From the size of the first page it knows
 // whether more is likely to be wanted: a whole page is followed by the next unasked, one
