@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log/slog"
@@ -68,15 +69,33 @@ func (e Edge) request(ctx context.Context, event events.APIGatewayProxyRequest) 
 	params, bad := decodeParams(event.PathParameters)
 	rec.badEvent = bad
 	event.Path = event.Resource
+	body, inBase64 := event.Body, event.IsBase64Encoded
+	event.Body, event.IsBase64Encoded = "", false // of which the accessor would make two copies
 	var accessor core.RequestAccessor
 	r, err := accessor.EventToRequestWithContext(context.WithValue(ctx, recordKey{}, rec), event)
 	if err != nil {
 		return nil, rec, err
 	}
+	setBody(r, body, inBase64)
 	for name, value := range params {
 		r.SetPathValue(name, value)
 	}
 	return r, rec, nil
+}
+
+// setBody gives the request its body, decoded while it is read: beside the event, a
+// Lambda holds what the action makes of it and nothing else.
+func setBody(r *http.Request, text string, inBase64 bool) {
+	if text == "" {
+		return
+	}
+	var body io.Reader = strings.NewReader(text)
+	r.ContentLength = int64(len(text))
+	if inBase64 {
+		body = base64.NewDecoder(base64.StdEncoding, body)
+		r.ContentLength = int64(base64.RawStdEncoding.DecodedLen(len(strings.TrimRight(text, "="))))
+	}
+	r.Body = io.NopCloser(body)
 }
 
 // decodeParams decodes each path segment once. A bad escape in any of them is the caller's

@@ -14,10 +14,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/guregu/dynamo/v2"
 	"golang.org/x/sync/errgroup"
 
@@ -184,7 +186,7 @@ func (s *Store) putObject(ctx context.Context, tenant string, o *Output, content
 		ChecksumAlgorithm: s3types.ChecksumAlgorithmSha256,
 		ChecksumSHA256:    aws.String(o.Checksum.Value),
 		IfNoneMatch:       aws.String("*"),
-	})
+	}, signedAs(o.SHA256))
 	var code smithy.APIError
 	if errors.As(err, &code) && code.ErrorCode() == "PreconditionFailed" {
 		return nil // our own first attempt, whose answer was lost: nobody else makes this key
@@ -193,6 +195,16 @@ func (s *Store) putObject(ctx context.Context, tenant string, o *Output, content
 		return failed(err, "put %d bytes", o.Size)
 	}
 	return nil
+}
+
+// signedAs tells the signer the SHA-256 of the content, in hex, which it would compute
+// once more.
+func signedAs(sum string) func(*s3.Options) {
+	known := middleware.InitializeMiddlewareFunc("KnownPayloadHash",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			return next.HandleInitialize(v4.SetPayloadHash(ctx, sum), in)
+		})
+	return s3.WithAPIOptions(func(stack *middleware.Stack) error { return stack.Initialize.Add(known, middleware.After) })
 }
 
 // publish makes the output visible and withdraws the intent, both or neither. An attempt

@@ -2,7 +2,11 @@ package outputs
 
 import (
 	"fmt"
+	"strconv"
 	"time"
+
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/guregu/dynamo/v2"
 )
 
 // outputRow is an O or an N row. Times are text of fixed width; null is absent.
@@ -26,6 +30,43 @@ type outputRow struct {
 	Checksum        *Checksum `dynamo:"checksum,omitempty"`
 	Object          string    `dynamo:"object"`
 	Version         int64     `dynamo:"v"`
+}
+
+// UnmarshalDynamoItem decodes an item, as the tags above have it. Rows of outputs are read
+// by the thousand, and reflection took as long as everything else together.
+func (r *outputRow) UnmarshalDynamoItem(item dynamo.Item) error {
+	*r = outputRow{}
+	texts := [...]struct {
+		name  string
+		value *string
+	}{
+		{"PK", &r.PartitionKey}, {"SK", &r.SortKey}, {"TLPK", &r.TimelineKey}, {"TLSK", &r.TimelineSort},
+		{"name", &r.Name}, {"type", &r.Type}, {"creator_username", &r.CreatorUsername},
+		{"creation_time", &r.CreationTime}, {"deletion_time", &r.DeletionTime},
+		{"content_type", &r.ContentType}, {"sha256", &r.SHA256}, {"object", &r.Object},
+	}
+	for _, text := range texts {
+		if v, ok := item[text.name].(*dynamotypes.AttributeValueMemberS); ok {
+			*text.value = v.Value
+		}
+	}
+	numbers := [...]struct {
+		name  string
+		value *int64
+	}{{"pk", &r.PK}, {"job", &r.Job}, {"creator", &r.Creator}, {"size", &r.Size}, {"v", &r.Version}}
+	for _, number := range numbers {
+		if v, ok := item[number.name].(*dynamotypes.AttributeValueMemberN); ok {
+			var err error
+			if *number.value, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
+				return fmt.Errorf("attribute %s: %w", number.name, err)
+			}
+		}
+	}
+	if v, ok := item["checksum"].(*dynamotypes.AttributeValueMemberM); ok {
+		r.Checksum = &Checksum{}
+		return dynamo.UnmarshalItem(v.Value, r.Checksum)
+	}
+	return nil
 }
 
 // byPK is the O row of an output.

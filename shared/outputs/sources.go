@@ -17,10 +17,12 @@ import (
 // under the 1 MB a Query may answer.
 const pageSize = 1000
 
-// source is one place where rows are read, in the order it keeps them: a background read
-// stays one page ahead of what was taken.
+// source is one place where rows are read, in the order it keeps them, in the background:
+// one page ahead of what was taken, or, where more has to be asked for, none.
 type source struct {
 	pages <-chan rowPage
+	more  chan<- struct{} // nil: nothing has to be asked for
+	taken bool            // a page that nothing was asked for after
 	rows  []Output
 	done  bool
 }
@@ -34,11 +36,14 @@ type rowPage struct {
 // fill makes sure that a row is at hand, unless there is none left.
 func (s *source) fill() error {
 	for len(s.rows) == 0 && !s.done {
+		if s.taken && s.more != nil {
+			s.more <- struct{}{} // has room for it
+		}
 		page, ok := <-s.pages
 		if page.err != nil {
 			return page.err
 		}
-		s.rows, s.done = page.rows, !ok
+		s.rows, s.done, s.taken = page.rows, !ok, ok
 	}
 	return nil
 }
@@ -79,24 +84,31 @@ func (s *Store) sources(ctx context.Context, tenant string, plan filter.Plan, sp
 			return s.readOutput(ctx, jobKey(tenant, plan.Job), nameSort(plan.Name, plan.Type))
 		})}
 	case filter.ByJob:
-		return []*source{s.read(ctx, keep, func() *dynamo.Query {
+		return []*source{s.read(ctx, keep, pageSize, func() *dynamo.Query {
 			return push(plan.Push, s.table.Get("PK", jobKey(tenant, plan.Job)).
 				Range("SK", dynamo.BeginsWith, namePrefix).
-				Consistent(true).
-				SearchLimit(pageSize))
+				Consistent(true))
 		})}
 	}
-	size := pageSize
-	if ordered, _ := spec.IndexOrder(); ordered && spec.Limit > 0 && plan.Push.Text == "" {
-		size = min(size, spec.Limit+1) // as likely as not, no more is wanted
+	first := pageSize
+	if ordered, _ := spec.IndexOrder(); ordered && spec.Limit > 0 {
+		first = s.firstPage(spec.Limit)
 	}
 	all := make([]*source, s.readShards)
 	for shard := range all {
-		all[shard] = s.read(ctx, keep, func() *dynamo.Query {
-			return push(plan.Push, s.timeline(shardKey(tenant, shard), plan, spec, after).SearchLimit(size))
+		all[shard] = s.read(ctx, keep, first, func() *dynamo.Query {
+			return push(plan.Push, s.timeline(shardKey(tenant, shard), plan, spec, after))
 		})
 	}
 	return all
+}
+
+// firstPage is how many rows of each shard are likely to hold the first limit of all, and
+// one more: pks go round the shards, so that what is near in time is spread evenly, and a
+// quarter and a few allow for rows that were deleted.
+func (s *Store) firstPage(limit int) int {
+	each := limit/s.shards + 1
+	return min(each+each/4+4, pageSize)
 }
 
 // single is the source of one row that may not exist.
@@ -152,45 +164,66 @@ func bound(t time.Time, suffix string) string {
 	return FormatTime(t) + suffix
 }
 
-// read starts reading a query page by page, at most one ahead of what is taken.
-func (s *Store) read(ctx context.Context, keep func(*Output) bool, query func() *dynamo.Query) *source {
+// pageGrowth is how many times longer each page is than the one before, up to pageSize:
+// where the first rows were not enough, the filter lets few through.
+const pageGrowth = 2
+
+// read starts reading a query page by page. From the size of the first page it knows
+// whether more is likely to be wanted: a whole page is followed by the next unasked, one
+// ahead of what is taken; a smaller one, which should do, only when more is asked for.
+// Pages of which no row was wanted are passed over.
+func (s *Store) read(ctx context.Context, keep func(*Output) bool, size int, query func() *dynamo.Query) *source {
 	pages := make(chan rowPage, 1)
+	var more chan struct{}
+	if size < pageSize {
+		more = make(chan struct{}, 1)
+	}
 	go func() {
 		defer close(pages)
 		var start dynamo.PagingKey
 		for {
-			rows, next, err := readPage(ctx, query().StartFrom(start), keep)
-			select {
-			case pages <- rowPage{rows, err}:
-			case <-ctx.Done():
+			rows, next, err := readPage(ctx, query().SearchLimit(size).StartFrom(start), keep)
+			last := err != nil || len(next) == 0
+			if len(rows) > 0 || last {
+				select {
+				case pages <- rowPage{rows, err}:
+				case <-ctx.Done():
+					return
+				}
+			}
+			if last {
 				return
 			}
-			if err != nil || len(next) == 0 {
-				return
+			if len(rows) > 0 && more != nil {
+				select {
+				case <-more:
+				case <-ctx.Done():
+					return
+				}
 			}
-			start = next
+			start, size = next, min(size*pageGrowth, pageSize)
 		}
 	}()
-	return &source{pages: pages}
+	return &source{pages: pages, more: more}
 }
 
 func readPage(ctx context.Context, q *dynamo.Query, keep func(*Output) bool) ([]Output, dynamo.PagingKey, error) {
-	var items []outputRow
-	next, err := q.AllWithLastEvaluatedKey(ctx, &items)
-	if err != nil {
-		return nil, nil, failed(err, "read a page of outputs")
-	}
 	var kept []Output
-	for i := range items {
-		o, err := items[i].output()
+	rows := q.Iter()
+	for row := (outputRow{}); rows.Next(ctx, &row); {
+		o, err := row.output()
 		if err != nil {
-			return nil, nil, fmt.Errorf("decode output %d: %w", items[i].PK, err)
+			return nil, nil, fmt.Errorf("decode output %d: %w", row.PK, err)
 		}
 		if keep(&o) {
 			kept = append(kept, o)
 		}
 	}
-	return kept, next, nil
+	if err := rows.Err(); err != nil {
+		return nil, nil, failed(err, "read a page of outputs")
+	}
+	next, err := rows.LastEvaluatedKey(ctx) // known, as the page was read to its end
+	return kept, next, err
 }
 
 // push hands the plan's filter expression to the query, as it is.

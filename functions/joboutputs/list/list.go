@@ -23,6 +23,7 @@ type store interface {
 
 const (
 	flushAt = 64 << 10 // bytes gathered before they are sent
+	usual   = 20 << 10 // bytes of a page of 50
 
 	// maxBuffered is the largest answer where nothing streams: a Lambda's 6 MB.
 	maxBuffered = 6_000_000
@@ -54,7 +55,7 @@ func New(s store, streaming bool) http.Handler {
 // write sends the array. Its closing bracket comes only after the last row, so that an
 // answer cut short by a fault is not JSON and can't be taken for the whole.
 func write(w http.ResponseWriter, listing *outputs.Listing, streaming bool) error {
-	buffer := append(make([]byte, 0, flushAt+4<<10), '[')
+	buffer := append(make([]byte, 0, usual), '[')
 	rows := 0
 	for o, err := range listing.Rows {
 		if err != nil {

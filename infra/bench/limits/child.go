@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"runtime/pprof"
 	"time"
 
@@ -56,6 +57,7 @@ func RunChild(in io.Reader, out io.Writer) error {
 	if err := lines.Decode(&on); err != nil {
 		return fmt.Errorf("read what to work on: %w", err)
 	}
+	debug.SetGCPercent(400) // as make run does, for both
 	b := &bare{dynamodb: localaws.DynamoDB(on.DynamoDB), s3: localaws.S3(on.S3), table: on.Table, bucket: on.Bucket}
 	first := report{}
 	var err error

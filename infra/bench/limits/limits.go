@@ -35,7 +35,8 @@ var (
 	short = plan{[]int{8}, 3, 400 * time.Millisecond, time.Second}
 )
 
-// Profiles, if not empty, is a directory that CPU profiles of the service are written to.
+// Limits is the comparison. Profiles, if not empty, is a directory for CPU profiles of the
+// service, one of each action.
 type Limits struct{ Profiles string }
 
 // Run measures.
@@ -114,20 +115,25 @@ func newRig(ctx context.Context) (_ *rig, err error) {
 	if err := localaws.CreateBucket(ctx, s3, on.Bucket); err != nil {
 		return nil, err
 	}
-	store := outputs.New(outputs.Config{DynamoDB: dynamoDB, S3: s3, Table: on.Table, Bucket: on.Bucket})
+	return r, r.open(ctx, on)
+}
+
+// open loads what is stored before anything is measured, and starts the two processes.
+func (r *rig) open(ctx context.Context, on stores) (err error) {
+	store := outputs.New(outputs.Config{
+		DynamoDB: localaws.DynamoDB(on.DynamoDB), S3: localaws.S3(on.S3), Table: on.Table, Bucket: on.Bucket,
+	})
 	if err := store.Import(ctx, tenant, seed()); err != nil {
-		return nil, err
+		return err
 	}
 	if err := store.Import(ctx, bareTenant, outputs.Import{Jobs: addJobs()}); err != nil {
-		return nil, err
+		return err
 	}
 	if r.service, err = startChild(on); err != nil {
-		return nil, err
+		return err
 	}
-	if r.bare, err = startChild(on); err != nil {
-		return nil, err
-	}
-	return r, nil
+	r.bare, err = startChild(on)
+	return err
 }
 
 func (r *rig) close() {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bufio"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/aws/aws-lambda-go/events"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"joboutputs/shared/fault"
 )
@@ -24,7 +24,7 @@ func (x *exchange) answer(fn *function, response events.APIGatewayProxyResponse)
 	malformed := func(err error) *fault.Fault {
 		return fault.New(fault.Internal, internalText).Because(fmt.Errorf("%s: its answer: %w", fn.name, err))
 	}
-	wire, err := json.Marshal(response)
+	wire, err := jsonv1.Marshal(response)
 	if err != nil {
 		return malformed(err)
 	}
@@ -32,7 +32,7 @@ func (x *exchange) answer(fn *function, response events.APIGatewayProxyResponse)
 		return malformed(fmt.Errorf("%d bytes, over Lambda's limit of %d", len(wire), maxAnswer))
 	}
 	response = events.APIGatewayProxyResponse{}
-	if err := json.Unmarshal(wire, &response); err != nil {
+	if err := jsonv1.Unmarshal(wire, &response); err != nil {
 		return malformed(err)
 	}
 	body := []byte(response.Body)
@@ -62,7 +62,7 @@ const delimiter = "\x00\x00\x00\x00\x00\x00\x00\x00"
 // body. Nothing but a small buffer is kept. An answer that breaks off is passed on as one
 // that breaks off: the connection ends without the last chunk.
 func (x *exchange) stream(fn *function, wire io.Reader) *fault.Fault {
-	in := bufio.NewReaderSize(wire, 32<<10)
+	in := bufio.NewReaderSize(wire, 4<<10) // for the metadata; the body is copied past it
 	var head struct {
 		StatusCode        int                 `json:"statusCode"`
 		Headers           map[string]string   `json:"headers"`
@@ -108,7 +108,7 @@ func readMetadata(in *bufio.Reader, v any) error {
 	if _, err := io.ReadFull(in, rest); err != nil || string(rest) != delimiter[1:] {
 		return fmt.Errorf("metadata: not followed by eight NULs")
 	}
-	if err := json.Unmarshal(text[:len(text)-1], v); err != nil {
+	if err := jsonv1.Unmarshal(text[:len(text)-1], v); err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
 	return nil

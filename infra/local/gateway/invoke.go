@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"joboutputs/functions"
 	"joboutputs/shared/api"
@@ -55,7 +55,7 @@ func limited(timeout, most time.Duration) time.Duration {
 // call invokes the function and passes its answer on.
 func (g *Gateway) call(x *exchange, fn *function, payload []byte) *fault.Fault {
 	var event events.APIGatewayProxyRequest
-	if err := json.Unmarshal(payload, &event); err != nil {
+	if err := jsonv1.Unmarshal(payload, &event); err != nil {
 		return fault.New(fault.Internal, internalText).Because(fmt.Errorf("decode the event: %w", err))
 	}
 	ctx, cancel := context.WithTimeout(functionContext(x), fn.timeout)
@@ -135,9 +135,9 @@ func unavailable(err error) *fault.Fault {
 // passes that only Go could hold.
 func throughJSON[T any](v T) (T, error) {
 	var out T
-	text, err := json.Marshal(v)
+	text, err := jsonv1.Marshal(v)
 	if err == nil {
-		err = json.Unmarshal(text, &out)
+		err = jsonv1.Unmarshal(text, &out)
 	}
 	return out, err
 }

@@ -5,10 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
-	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -176,12 +175,40 @@ func allows(policy events.APIGatewayCustomAuthorizerPolicy, arn string) bool {
 
 // anyLike reports whether a pattern of IAM's ("*" any text, "?" one character) fits.
 func anyLike(patterns []string, text string) bool {
-	// path.Match knows the two wildcards, but stops them at slashes and has classes.
-	plain := strings.NewReplacer("/", "\x00", `\`, `\\`, "[", `\[`)
 	for _, pattern := range patterns {
-		if ok, err := path.Match(plain.Replace(pattern), strings.ReplaceAll(text, "/", "\x00")); err == nil && ok {
+		if like(pattern, text) {
 			return true
 		}
 	}
 	return false
+}
+
+func like(pattern, text string) bool {
+	for pattern != "" {
+		switch {
+		case pattern[0] == '*':
+			for pattern != "" && pattern[0] == '*' {
+				pattern = pattern[1:]
+			}
+			if pattern == "" {
+				return true
+			}
+			for i := range text {
+				if like(pattern, text[i:]) {
+					return true
+				}
+			}
+			return false
+		case text == "":
+			return false
+		case pattern[0] == '?':
+			_, size := utf8.DecodeRuneInString(text)
+			pattern, text = pattern[1:], text[size:]
+		case pattern[0] == text[0]:
+			pattern, text = pattern[1:], text[1:]
+		default:
+			return false
+		}
+	}
+	return text == ""
 }
