@@ -73,7 +73,7 @@ func (t target) fuzz(ctx context.Context, length time.Duration, log io.Writer) (
 	err := command(ctx, io.MultiWriter(log, &output), "go", "test", t.pkg,
 		"-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+length.String(), "-timeout=30m").Run()
 	// At its own deadline the fuzzer of a busy machine at times reports just that as a failure
-	// (https://go.dev/issue/56238). A crash has an input.
+	// (https://go.dev/issue/75804). A crash has an input.
 	if text := output.String(); strings.Contains(text, "context deadline exceeded") && !strings.Contains(text, "Failing input") && !strings.Contains(text, "panic:") {
 		err = nil
 	}

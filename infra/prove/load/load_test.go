@@ -194,20 +194,16 @@ func killed(t *testing.T, s *site, all []*client, store string, kill func(), res
 	conclude(t, check, what, s, all, counts)
 }
 
-// recovers waits until as many writes as there are clients were answered while none was
-// refused. What was begun while the store was away may be refused a little later.
+// recovers waits until as many writes as there are clients were answered well.
 func (t *tally) recovers() bool {
-	look := func() (bad, writes int) {
+	written := func() int {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		return t.unavailable + t.cut + t.failed, t.writes
+		return t.written
 	}
-	bad, writes := look()
+	before := written()
 	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		b, w := look()
-		if b > bad {
-			bad, writes = b, w
-		} else if w >= writes+clients {
+		if written() >= before+clients {
 			return true
 		}
 	}

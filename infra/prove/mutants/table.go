@@ -16,7 +16,7 @@ func mutants() []mutant {
 		},
 		{
 			"adding does not ask whether the sweep has its intent", "shared/outputs/add.go",
-			"\n\t\t\tIf(\"attribute_exists('PK') AND attribute_not_exists('claimed')\")).", ").", store("TestSweptWhileAdding"),
+			".\n\t\t\tIf(\"attribute_exists('PK') AND attribute_not_exists('claimed')\")).", ").", store("TestSweptWhileAdding"),
 		},
 		{
 			"a deletion time is written over any version", "shared/outputs/change.go",
