@@ -254,7 +254,7 @@ func knowledge(t *testing.T, rig *servicetest.Rig, tenant string) map[string][]a
 	pair.Decode(t, &tokens)
 	known := map[string][]any{
 		"Node-Id": {"1", "2"}, "node": {1, 2, nil}, "sha256": {stagedSum(), nil},
-		"job/start": {6, 7, 8}, "job/complete": {1}, "job/{id}": {1}, "username": {"admin@" + tenant}, "password": {"admin"},
+		"job/start": {6, 7, 8}, "job/complete": {1}, "job/{id}": {1}, "job/{type}": {1, 1, 2}, "job/info": {1, 1, 2}, "username": {"admin@" + tenant}, "password": {"admin"},
 		"refresh": {tokens.Refresh}, "token": {tokens.Access, tokens.Refresh}, "from": {1},
 	}
 	for pk := range 20 {
