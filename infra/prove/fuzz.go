@@ -70,9 +70,13 @@ var progress = regexp.MustCompile(`elapsed: (\w+), execs: (\d+)`)
 func (t target) fuzz(ctx context.Context, length time.Duration, log io.Writer) (report.Row, error) {
 	var output bytes.Buffer
 	begun := time.Now()
-	// The fuzzer stops by a deadline of its own, and is at times a second late with it.
 	err := command(ctx, io.MultiWriter(log, &output), "go", "test", t.pkg,
 		"-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+length.String(), "-timeout=30m").Run()
+	// At its own deadline the fuzzer of a busy machine at times reports just that as a failure
+	// (https://go.dev/issue/75804). A crash has an input.
+	if text := output.String(); strings.Contains(text, "context deadline exceeded") && !strings.Contains(text, "Failing input") && !strings.Contains(text, "panic:") {
+		err = nil
+	}
 	execs := 0
 	for lines := bufio.NewScanner(&output); lines.Scan(); {
 		if match := progress.FindStringSubmatch(lines.Text()); match != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,16 +72,17 @@ func (schemathesis) run(ctx context.Context, r *runner, log io.Writer) ([]report
 		return nil, fmt.Errorf("the report of schemathesis: %w", err)
 	}
 	seconds := time.Since(begun).Seconds()
+	seed, _ := strconv.ParseUint(r.seed, 10, 64) // which it took
 	all := found.Operations
 	rows := []report.Row{
 		{
 			Check: "schemathesis " + found.Version + ": operations tested", Value: fmt.Sprint(all.Tested),
-			Target: fmt.Sprintf("= %d, all of them", all.Total), Met: all.Tested == all.Total && all.Total > 0 && all.Errored == 0 && found.Complete, Seconds: seconds,
+			Target: fmt.Sprintf("= %d, all of them", all.Total), Met: all.Tested == all.Total && all.Total > 0 && all.Errored == 0 && found.Complete, Seed: seed, Seconds: seconds,
 		},
 		{
 			Check:  fmt.Sprintf("schemathesis: failures in %d requests (its default checks; %s says what is set otherwise)", found.TestCases.Generated, schemathesisDir+"/schemathesis.toml"),
 			Value:  fmt.Sprint(found.TestCases.UniqueFailures),
-			Target: "= 0", Met: found.TestCases.UniqueFailures == 0 && len(found.Failures) == 0, Seconds: seconds,
+			Target: "= 0", Met: found.TestCases.UniqueFailures == 0 && len(found.Failures) == 0, Seed: seed, Seconds: seconds,
 		},
 	}
 	if exit != nil {

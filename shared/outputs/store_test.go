@@ -302,6 +302,31 @@ func TestDirectory(t *testing.T) {
 	wantFault(t, err, fault.PermissionDenied)
 }
 
+// TestFirstWritesAtOnce: a user whom the directory does not know yet gets one pk, however
+// many first writes there are.
+func TestFirstWritesAtOnce(t *testing.T) {
+	t.Parallel()
+	s, _, _ := newStore(t)
+	carl := outputs.User{Issuer: "https://issuer", Subject: "carl", Username: "carl"}
+	creators := make([]int64, 12)
+	var wg sync.WaitGroup
+	for i := range creators {
+		wg.Go(func() {
+			j, err := s.CreateJob(t.Context(), tenant, outputs.NewJob{Creator: carl})
+			if err != nil {
+				t.Error(err)
+			}
+			creators[i] = j.Creator
+		})
+	}
+	wg.Wait()
+	for _, creator := range creators {
+		if creator != creators[0] || creator == 0 {
+			t.Fatalf("one user has the pks %v", creators)
+		}
+	}
+}
+
 func listed(t *testing.T, s *outputs.Store, tenant, body string) []int64 {
 	t.Helper()
 	pks, _ := listPage(t, s, tenant, body)

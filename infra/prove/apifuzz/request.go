@@ -97,6 +97,9 @@ func (m *Maker) described(o Operation) Request {
 		name := p.Name
 		if p.In == "path" && name == "pk" && strings.Contains(o.Template, "/jobs/") {
 			name = "job"
+			if own := o.Template[strings.LastIndex(o.Template, "/"):]; len(m.known["job"+own]) > 0 {
+				name += own // jobs in a state in which this can succeed
+			}
 		}
 		value := fmt.Sprint(m.value(name, p.Schema))
 		switch p.In {

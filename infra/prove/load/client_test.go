@@ -305,7 +305,7 @@ func (c *client) verify() {
 // tally counts over all clients.
 type tally struct {
 	mu                        sync.Mutex
-	reads, writes             int
+	reads, writes, written    int // the last are writes that were answered well
 	unavailable, withoutRetry int // answers 503; of them, without Retry-After
 	failed                    int // answers 5xx but 503
 	cut                       int // no answer, or not a whole one
@@ -337,6 +337,8 @@ func (t *tally) answered(reads bool, r *http.Response, took time.Duration, what 
 	case r.StatusCode >= 500:
 		t.failed++
 		t.wrongs = append(t.wrongs, fmt.Sprintf("%s: %d %.300s", what, r.StatusCode, body))
+	case !reads:
+		t.written++
 	}
 }
 

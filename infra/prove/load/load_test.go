@@ -18,7 +18,7 @@ func duration(fast, full time.Duration) time.Duration {
 }
 
 // load runs all clients until the context ends, or the function does.
-func load(ctx context.Context, s *site, all []*client, during func()) {
+func load(ctx context.Context, all []*client, during func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -70,37 +70,37 @@ func conclude(t *testing.T, check *report.Check, what string, s *site, all []*cl
 	check.Equal(what+": invariants broken, by a scan of table and bucket", len(broken), 0)
 }
 
-// TestLoad is many clients for a while, and then for a longer while in which the serving
-// process must not grow.
+// TestLoad is many clients on one site: for a while; for a longer while in which the
+// serving process must not grow; and while the program and its stores go and come back.
 func TestLoad(t *testing.T) {
-	seed := report.Seed()
 	s := newSite(t, report.Count(500, 50_000))
-	all := newClients(s, seed)
-	for _, phase := range []struct {
-		name   string
-		length time.Duration
-	}{
-		{"load", duration(3*time.Second, time.Minute)},
-		{"soak", duration(3*time.Second, 5*time.Minute)},
-	} {
-		check := report.Begin(t, "load", seed)
-		counts := counted(all)
-		var used []usage
-		load(t.Context(), s, all, func() { used = watch(t, s, phase.length) })
-		requests := counts.reads + counts.writes
-		slices.Sort(counts.took)
-		quantile := func(of float64) time.Duration {
-			return counts.took[int(of*float64(len(counts.took)-1))].Round(time.Millisecond)
-		}
-		check.Hold(fmt.Sprintf("%s: %d clients on %d rows for %s", phase.name, clients, s.stored, phase.length),
-			fmt.Sprintf("%d requests, %d %% reading; median %s, 99th percentile %s", requests, counts.reads*100/max(requests, 1), quantile(0.5), quantile(0.99)),
-			"any, 75 to 85 % reading", requests > 0 && (requests < 1000 || counts.reads*100 >= 75*requests && counts.reads*100 <= 85*requests))
-		check.Equal(phase.name+": answers 503, or none", counts.unavailable+counts.cut, 0)
-		conclude(t, check, phase.name, s, all, counts)
-		if phase.name == "soak" {
-			steady(t, check, used, phase.length)
-		}
+	all := newClients(s, report.Seed())
+	busy(t, s, all, "load", duration(2*time.Second, time.Minute))
+	long := duration(2*time.Second, 5*time.Minute)
+	steady(t, busy(t, s, all, "soak", long), long)
+	ended(t, s, all)
+	killed(t, s, all, "the object store", s.servers.KillS3, s.servers.RestartS3)
+	killed(t, s, all, "DynamoDB", s.servers.KillDynamoDB, s.servers.RestartDynamoDB)
+}
+
+// busy keeps all clients at it, undisturbed, and answers what the process used meanwhile.
+func busy(t *testing.T, s *site, all []*client, what string, length time.Duration) []usage {
+	t.Helper()
+	check := report.Begin(t, "load", report.Seed())
+	counts := counted(all)
+	var used []usage
+	load(t.Context(), all, func() { used = watch(t, s, length) })
+	requests := counts.reads + counts.writes
+	slices.Sort(counts.took)
+	quantile := func(of float64) time.Duration {
+		return counts.took[int(of*float64(len(counts.took)-1))].Round(time.Millisecond)
 	}
+	check.Hold(fmt.Sprintf("%s: %d clients on %d rows for %s", what, clients, s.stored, length),
+		fmt.Sprintf("%d requests, %d %% reading; median %s, 99th percentile %s", requests, counts.reads*100/max(requests, 1), quantile(0.5), quantile(0.99)),
+		"any, 75 to 85 % reading", requests > 0 && (requests < 1000 || counts.reads*100 >= 75*requests && counts.reads*100 <= 85*requests))
+	check.Equal(what+": answers 503, or none", counts.unavailable+counts.cut, 0)
+	conclude(t, check, what, s, all, counts)
+	return used
 }
 
 // watch measures the serving process until the time is over.
@@ -119,8 +119,9 @@ func watch(t *testing.T, s *site, length time.Duration) []usage {
 
 // steady holds that memory and goroutines did not grow once the process was warm, after a
 // quarter of the time. In less than half a minute a slope says nothing.
-func steady(t *testing.T, check *report.Check, used []usage, length time.Duration) {
+func steady(t *testing.T, used []usage, length time.Duration) {
 	t.Helper()
+	check := report.Begin(t, "load", report.Seed())
 	warm := used[len(used)/4:]
 	heap := slope(warm, func(u usage) float64 { return float64(u.Heap) / (1 << 20) })
 	goroutines := slope(warm, func(u usage) float64 { return float64(u.Goroutines) })
@@ -145,79 +146,64 @@ func slope(used []usage, of func(usage) float64) float64 {
 	return (n*xy - x*y) / (n*xx - x*x)
 }
 
-// TestEndedInTheMiddle asks the program to end while all clients are at it, and starts it
-// again at the same address, a few times.
-func TestEndedInTheMiddle(t *testing.T) {
-	seed := report.Seed()
-	check := report.Begin(t, "load", seed)
-	s := newSite(t, 100)
-	all := newClients(s, seed)
+// ended asks the program to end while all clients are at it, and starts it again at the
+// same address, a few times.
+func ended(t *testing.T, s *site, all []*client) {
+	t.Helper()
+	const what = "SIGTERM in the middle"
+	check := report.Begin(t, "load", report.Seed())
 	counts := counted(all)
 	rounds := report.Count(1, 8)
-	load(t.Context(), s, all, func() {
+	load(t.Context(), all, func() {
 		for range rounds {
-			time.Sleep(2 * time.Second)
+			time.Sleep(time.Second)
 			s.end(syscall.SIGTERM)
 			s.start()
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(time.Second)
 	})
-	check.AtLeast("SIGTERM in the middle: times", rounds, report.Count(1, 8))
-	check.AtLeast("SIGTERM in the middle: calls that had no answer", counts.cut, 1)
-	conclude(t, check, "SIGTERM in the middle", s, all, counts)
+	check.AtLeast(what+": times", rounds, report.Count(1, 8))
+	check.AtLeast(what+": calls that had no answer", counts.cut, 1)
+	conclude(t, check, what, s, all, counts)
 }
 
-// TestStoresKilledInTheMiddle kills each store while all clients are at it, and starts it
-// again a little later, at the same address and on the same data.
-func TestStoresKilledInTheMiddle(t *testing.T) {
-	seed := report.Seed()
-	s := newSite(t, 100)
-	all := newClients(s, seed)
-	for _, store := range []struct {
-		name    string
-		kill    func()
-		restart func(context.Context) error
-	}{
-		{"the object store", s.servers.KillS3, s.servers.RestartS3},
-		{"DynamoDB", s.servers.KillDynamoDB, s.servers.RestartDynamoDB},
-	} {
-		check := report.Begin(t, "load", seed)
-		counts := counted(all)
-		rounds, recovered := report.Count(1, 4), 0
-		load(t.Context(), s, all, func() {
-			for range rounds {
-				time.Sleep(time.Second)
-				store.kill()
-				time.Sleep(3 * time.Second)
-				if err := store.restart(t.Context()); err != nil {
-					t.Error(err)
-				}
-				if counts.recovers(30 * time.Second) {
-					recovered++
-				}
+// killed kills a store while all clients are at it, and starts it again a little later, at
+// the same address and on the same data, a few times.
+func killed(t *testing.T, s *site, all []*client, store string, kill func(), restart func(context.Context) error) {
+	t.Helper()
+	check := report.Begin(t, "load", report.Seed())
+	counts := counted(all)
+	rounds, recovered := report.Count(1, 4), 0
+	load(t.Context(), all, func() {
+		for range rounds {
+			time.Sleep(time.Second)
+			kill()
+			time.Sleep(3 * time.Second) // longer than a call is tried again
+			if err := restart(t.Context()); err != nil {
+				t.Error(err)
 			}
-		})
-		what := "kill -9 of " + store.name
-		check.AtLeast(what+": answers 503", counts.unavailable, 1)
-		check.Equal(what+": of these without Retry-After", counts.withoutRetry, 0)
-		check.Equal(what+": times that it recovered when the store was back", recovered, rounds)
-		conclude(t, check, what, s, all, counts)
-	}
+			if counts.recovers() {
+				recovered++
+			}
+		}
+	})
+	what := "kill -9 of " + store
+	check.AtLeast(what+": answers 503", counts.unavailable, 1)
+	check.Equal(what+": of these without Retry-After", counts.withoutRetry, 0)
+	check.Equal(what+": times that it recovered when the store was back", recovered, rounds)
+	conclude(t, check, what, s, all, counts)
 }
 
-// recovers waits until a hundred writes in a row were answered, and no call was refused.
-func (t *tally) recovers(within time.Duration) bool {
-	look := func() (bad, writes int) {
+// recovers waits until as many writes as there are clients were answered well.
+func (t *tally) recovers() bool {
+	written := func() int {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		return t.unavailable + t.cut + t.failed, t.writes
+		return t.written
 	}
-	bad, writes := look()
-	for end := time.Now().Add(within); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		b, w := look()
-		if b > bad {
-			bad, writes = b, w
-		} else if w >= writes+100 {
+	before := written()
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if written() >= before+clients {
 			return true
 		}
 	}

@@ -83,7 +83,12 @@ func newSite(t *testing.T, rows int) *site {
 		t.Fatal(err)
 	}
 	s.start()
-	t.Cleanup(func() { s.end(syscall.SIGKILL) })
+	t.Cleanup(func() {
+		s.end(syscall.SIGKILL)
+		if log, err := os.ReadFile(filepath.Join(s.dir, "log")); t.Failed() && err == nil {
+			t.Logf("the end of the program's log:\n%s", log[max(0, len(log)-8000):])
+		}
+	})
 	s.store = outputs.New(outputs.Config{
 		DynamoDB: localaws.DynamoDB(s.servers.DynamoDBEndpoint), S3: localaws.S3(s.servers.S3Endpoint), Table: table, Bucket: bucket,
 	})
@@ -131,7 +136,12 @@ func (s *site) start() {
 	}
 	s.cmd = exec.Command(path, "-addr", address, "-data", filepath.Join(s.dir, "program"), "-seed", filepath.Join(s.dir, "seed.json"),
 		"-dynamodb-endpoint", s.servers.DynamoDBEndpoint, "-s3-endpoint", s.servers.S3Endpoint)
-	s.cmd.Stderr = s.t.Output()
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close() // the program has its own
+	s.cmd.Stderr = log
 	stdout, err := s.cmd.StdoutPipe()
 	if err == nil {
 		err = s.cmd.Start()

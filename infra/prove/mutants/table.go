@@ -16,7 +16,7 @@ func mutants() []mutant {
 		},
 		{
 			"adding does not ask whether the sweep has its intent", "shared/outputs/add.go",
-			"\n\t\t\tIf(\"attribute_exists('PK') AND attribute_not_exists('claimed')\")).", ").", store("TestSweptWhileAdding"),
+			".\n\t\t\tIf(\"attribute_exists('PK') AND attribute_not_exists('claimed')\")).", ").", store("TestSweptWhileAdding"),
 		},
 		{
 			"a deletion time is written over any version", "shared/outputs/change.go",
@@ -36,7 +36,7 @@ func mutants() []mutant {
 		},
 		{
 			"two first writes of a user give two pks", "shared/outputs/users.go",
-			`Put(s.table.Put(row).If("attribute_not_exists('PK')")).`, `Put(s.table.Put(row)).`, store("TestDirectory"),
+			`Put(s.table.Put(row).If("attribute_not_exists('PK')")).`, `Put(s.table.Put(row)).`, store("TestFirstWritesAtOnce"),
 		},
 
 		// Guards and states.
@@ -136,13 +136,13 @@ func mutants() []mutant {
 		},
 		{
 			"an upload never expires", "shared/outputs/upload.go",
-			`r.State == UploadOpen && !s.now().Before(expires):`, `r.State == UploadOpen && expires.IsZero():`, store("TestUpload"),
+			`r.State == UploadOpen && !s.now().Before(expires):`, `r.State == UploadOpen && expires.IsZero():`, store("TestIncomplete"),
 		},
 
 		// Checksums.
 		{
-			"a part may have another size", "shared/outputs/complete.go",
-			`if p.Size != size || p.SHA256 == nil ||`, `if size < 0 || p.SHA256 == nil ||`, store("TestIncomplete"),
+			"parts may be missing", "shared/outputs/complete.go",
+			`if len(missing)+len(wrong) > 0 {`, `if len(wrong) > 0 {`, store("TestIncomplete"),
 		},
 		{
 			"a part may have another checksum", "shared/outputs/complete.go",
