@@ -23,6 +23,7 @@ func (s *Stores) Broken(swept bool) []string {
 		counters = map[string]row{} // C rows, by tenant
 		works    = map[string]int64{}
 		owned    = map[string]row{} // O rows, by the object's key
+		users    = map[string]int{} // rows of a user, by tenant and pk
 	)
 	for _, r := range s.rows {
 		switch r.kind() {
@@ -45,7 +46,9 @@ func (s *Stores) Broken(swept bool) []string {
 			if swept {
 				say("a queue row after the sweep: %s %s", r.Kind, r.SK)
 			}
-		case "O", "J", "U":
+		case "U":
+			users[fmt.Sprintf("%s#%d", r.PK, r.Pk)]++
+		case "O", "J":
 		default:
 			say("a row of no known kind: %s %s", r.PK, r.SK)
 		}
@@ -81,6 +84,11 @@ func (s *Stores) Broken(swept bool) []string {
 			if r.State == "open" && !waits {
 				say("the upload %s is open, and nothing will end it", r.ID)
 			}
+		}
+	}
+	for user, n := range users {
+		if n != 2 {
+			say("the user %s has %d rows in the directory, want one by subject and one by pk", user, n)
 		}
 	}
 	for key, guard := range guards { // those of outputs are gone

@@ -20,6 +20,9 @@ func (r *Run) OfUpload(action auth.Action) model.Call {
 	return model.Call{Action: action, Job: 1, Upload: r.Upload, Name: "staged", Type: "bin", Content: r.Content, PartSize: r.PartSize}
 }
 
+// Unnamed makes the tenant one whose users are named by its directory.
+func Unnamed(r *Run) { r.Admin.Directory, r.Node.Directory = true, true }
+
 // Free leaves job 1, which nobody has.
 func Free(r *Run) { r.Do(model.Call{Action: auth.JobsCreate, PK: 1}) }
 

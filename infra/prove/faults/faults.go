@@ -63,6 +63,12 @@ type Call struct {
 
 func (c Call) String() string { return fmt.Sprintf("%s %d", c.Operation, c.Nth) }
 
+// Writes reports whether an operation changes anything.
+func Writes(operation string) bool {
+	return !strings.HasPrefix(operation, "Get") && !strings.HasPrefix(operation, "BatchGet") && !strings.HasPrefix(operation, "List") &&
+		operation != "Query" && operation != "HeadObject"
+}
+
 // Befalls reports whether a kind can befall an operation: reads meet no conflict.
 func (k Kind) Befalls(operation string) bool {
 	if k != Conflict && k != ConflictFew {
@@ -77,6 +83,9 @@ func (k Kind) Befalls(operation string) bool {
 
 // Plan is what befalls the calls of one request. It notes the calls that were made.
 type Plan struct {
+	// Before is called before every call, if it is set: something else happens there.
+	Before func(Call)
+
 	mu    sync.Mutex
 	kinds map[Call]Kind
 	made  map[string]int
@@ -136,9 +145,12 @@ func call(ctx context.Context, in middleware.FinalizeInput, next middleware.Fina
 	if p == nil {
 		return next.HandleFinalize(ctx, in)
 	}
-	kind, err := p.begin(middleware.GetOperationName(ctx))
+	made, kind, err := p.begin(middleware.GetOperationName(ctx))
 	if err != nil {
 		return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+	}
+	if p.Before != nil {
+		p.Before(made)
 	}
 	out, metadata, err := next.HandleFinalize(context.WithValue(ctx, kindKey{}, kind), in)
 	p.mu.Lock()
@@ -155,16 +167,16 @@ func call(ctx context.Context, in middleware.FinalizeInput, next middleware.Fina
 	return out, metadata, err
 }
 
-func (p *Plan) begin(operation string) (Kind, error) {
+func (p *Plan) begin(operation string) (Call, Kind, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.over != nil {
-		return "", p.over
+		return Call{}, "", p.over
 	}
 	p.made[operation]++
 	c := Call{operation, p.made[operation]}
 	p.calls = append(p.calls, c)
-	return p.kinds[c], nil
+	return c, p.kinds[c], nil
 }
 
 // attempt is around one attempt.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,12 +101,25 @@ func TestEveryFault(t *testing.T) {
 	all := len(cases)
 	random := rand.New(rand.NewPCG(report.Seed(), 1)) //nolint:gosec // repeatable
 	random.Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
-	if os.Getenv(report.EnvScale) == "" { // make test takes a sample; the proof all of them
-		cases = cases[:report.Count(150, all)]
+	if os.Getenv(report.EnvScale) == "" { // make test takes a sample: what breaks most, and some of the rest
+		slices.SortStableFunc(cases, func(a, b trial) int { return a.rank() - b.rank() })
+		telling := slices.IndexFunc(cases, func(c trial) bool { return c.rank() > 0 })
+		cases = cases[:telling+20]
 	}
 	tried, wrong := tryAll(t, cases)
-	check.AtLeast(fmt.Sprintf("cases (action, call, fault, retries, sweeps) tried, of %d there are", all), tried, report.Count(150, all))
+	check.AtLeast(fmt.Sprintf("cases (action, call, fault, retries, sweeps) tried, of %d there are", all), tried, len(cases))
 	check.Equal("of these outside the model, or with a promise broken", wrong, 0)
+}
+
+// rank is 0 for the cases that break most: a write that is the last, or whose answer is
+// lost, and nobody who tries again.
+func (c trial) rank() int {
+	for p, kind := range c.faults {
+		if faults.Writes(p.call.Operation) && (kind == faults.CrashAfter || kind == faults.LostOnce) && c.retries == 0 && c.sweeps == 1 {
+			return 0
+		}
+	}
+	return 1
 }
 
 // TestPairs lets two faults befall an action, its repetitions and the sweep after them.
@@ -115,7 +129,7 @@ func TestPairs(t *testing.T) {
 	calls := recorded(t)
 	random := rand.New(rand.NewPCG(report.Seed(), 2)) //nolint:gosec // repeatable
 	all := scenarios()
-	want := report.Count(150, 5000)
+	want := report.Count(40, 5000)
 	var cases []trial
 	for len(cases) < want {
 		s := all[random.IntN(len(all))]

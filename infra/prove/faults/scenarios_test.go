@@ -33,6 +33,7 @@ func scenarios() []scenario {
 	return []scenario{
 		{"create a job", func(*bench.Run) {}, func(*bench.Run) model.Call { return model.Call{Action: auth.JobsCreate, Description: "one"} }},
 		{"create job 5", func(*bench.Run) {}, func(*bench.Run) model.Call { return model.Call{Action: auth.JobsCreate, PK: 5, Node: bench.Node} }},
+		{"create a job as a user of the directory", bench.Unnamed, func(*bench.Run) model.Call { return model.Call{Action: auth.JobsCreate} }},
 		{"acquire", bench.Free, onJob(auth.JobsAcquire)},
 		{"release", bench.Acquired, onJob(auth.JobsRelease)},
 		{"start", bench.Acquired, onJob(auth.JobsStart)},
@@ -46,6 +47,9 @@ func scenarios() []scenario {
 		}},
 		{"add a name again", bench.Purged, func(r *bench.Run) model.Call {
 			return model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "model", Type: "bin", Content: ""}
+		}},
+		{"add as a user of the directory", func(r *bench.Run) { bench.Unnamed(r); bench.Started(r) }, func(r *bench.Run) model.Call {
+			return model.Call{Action: auth.JobsAddOutput, Caller: r.Node, Job: 1, Name: "model", Type: "bin", Content: "content"}
 		}},
 		{"get", bench.Added, named(auth.JobsGetOutput)},
 		{"info", bench.Added, named(auth.JobsGetOutputInfo)},

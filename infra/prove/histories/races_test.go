@@ -9,12 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"joboutputs/infra/prove/bench"
 	"joboutputs/infra/prove/faults"
 	"joboutputs/infra/prove/model"
 	"joboutputs/infra/prove/report"
 	"joboutputs/infra/prove/wire"
 	"joboutputs/shared/auth"
+	"joboutputs/shared/localaws"
 	"joboutputs/shared/outputs"
 )
 
@@ -38,6 +42,16 @@ func races() []race {
 			return [2]model.Call{{Action: auth.OutputsDestroy, PK: r.PK}, {Action: auth.OutputsHardDelete, PK: r.PK}}
 		}},
 		{"add ∥ add", bench.Started, func(*bench.Run) [2]model.Call { return [2]model.Call{add("first"), add("second")} }},
+		{"add ∥ add of another name", bench.Started, func(*bench.Run) [2]model.Call {
+			other := add("second")
+			other.Name = "other"
+			return [2]model.Call{add("first"), other}
+		}},
+		{"add ∥ complete", bench.Sent, func(r *bench.Run) [2]model.Call {
+			c := add("first")
+			c.Name = "staged"
+			return [2]model.Call{c, r.OfUpload(auth.UploadsComplete)}
+		}},
 		{"add ∥ sweep in its grace", bench.Started, func(*bench.Run) [2]model.Call {
 			return [2]model.Call{add("content"), {Action: auth.Sweep, Grace: grace}}
 		}},
@@ -49,6 +63,16 @@ func races() []race {
 		}},
 		{"sweep ∥ sweep", bench.LeftSingle, func(*bench.Run) [2]model.Call { return [2]model.Call{sweep, sweep} }},
 	}
+}
+
+// ahead is a store on the same table and bucket for which what is there is due.
+func ahead(b *bench.Bench) *outputs.Store {
+	return outputs.New(outputs.Config{
+		DynamoDB: localaws.DynamoDB(b.Rig.AWS.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, faults.Middleware) }),
+		S3:       localaws.S3(b.Rig.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, faults.Middleware) }),
+		Table:    b.Rig.AWS.Table, Bucket: b.Rig.AWS.Bucket,
+		Backoff: time.Millisecond, Now: func() time.Time { return b.Rig.Clock.Now().Add(outputs.DefaultUploadLife) },
+	})
 }
 
 // late marks a sweep whose clock is ahead, so that what is there is due to it alone.
@@ -63,8 +87,7 @@ func TestRaces(t *testing.T) {
 			check := report.Begin(t, "races", report.Seed())
 			random := rand.New(rand.NewPCG(report.Seed(), 3)) //nolint:gosec // repeatable
 			b := bench.New(t, "race")
-			ahead := outputs.New(outputs.Config{DynamoDB: b.Rig.AWS.DynamoDB, S3: b.Rig.AWS.S3, Table: b.Rig.AWS.Table, Bucket: b.Rig.AWS.Bucket,
-				Backoff: time.Millisecond, Now: func() time.Time { return b.Rig.Clock.Now().Add(outputs.DefaultUploadLife) }})
+			ahead := ahead(b)
 			want, wrong := report.Count(15, 1000), 0
 			orders := map[string]int{}
 			for round := range want {

@@ -8,7 +8,6 @@
 package model
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -21,9 +20,22 @@ import (
 type Caller struct {
 	Tenant string
 	User   int64
-	Admin  bool
-	Nodes  []int64 // which the token grants
-	Node   int64   // which the request speaks for; 0 = none
+	// Directory says that the token does not tell the user's pk: the tenant's directory
+	// gives one at the first write.
+	Directory bool
+	Admin     bool
+	Nodes     []int64 // which the token grants
+	Node      int64   // which the request speaks for; 0 = none
+}
+
+// drawn is the pk of a creator whom the directory gives it.
+const drawn = -1
+
+func (c Caller) creator() int64 {
+	if c.Directory {
+		return drawn
+	}
+	return c.User
 }
 
 // Call is a request. What an action does not take is zero.
@@ -190,200 +202,4 @@ func before(at string, by time.Duration) string {
 		return "" // it runs: nothing is known to have expired
 	}
 	return t.Add(-by).Format("2006-01-02T15:04:05.000000Z")
-}
-
-func (s State) job(c Call) Answer {
-	if c.Action == auth.JobsCreate {
-		if _, taken := s.Jobs[c.PK]; taken && c.PK != 0 {
-			return refused(409, fault.Conflict)
-		}
-		pk := cmp.Or(c.PK, -int64(len(s.Jobs))-1) // below zero: not told yet
-		j := Job{PK: pk, Description: c.Description, Node: c.Node, Creator: c.Caller.User, CreationTime: c.At}
-		s.Jobs[pk] = j
-		j.Outputs = []Mention{}
-		return Answer{Status: 201, Job: &j}
-	}
-	j, ok := s.Jobs[c.Job]
-	if !ok {
-		return refused(404, fault.NotFound)
-	}
-	node := c.Caller.Node
-	started, ended := j.StartTime != "", j.EndTime != ""
-	owner := j.Node == node
-	switch c.Action {
-	case auth.JobsAcquire:
-		switch {
-		case ended:
-			return refused(409, fault.IllegalTransition)
-		case j.Node != 0 && !owner:
-			return refused(409, fault.JobAcquired)
-		}
-		j.Node = node
-	case auth.JobsRelease:
-		switch {
-		case !owner:
-		case started && j.ErrorReason == nil: // it runs, or is finished
-			return refused(409, fault.IllegalTransition)
-		default:
-			j.Node = 0
-		}
-	case auth.JobsStart:
-		switch {
-		case !owner:
-			return refused(403, fault.PermissionDenied)
-		case ended || started:
-			return refused(409, fault.IllegalTransition)
-		case s.Working[node] != 0:
-			return refused(409, fault.NodeAlreadyWorking)
-		}
-		j.StartTime, s.Working[node] = cmp.Or(c.At, untold), j.PK
-	case auth.JobsFinish:
-		switch {
-		case !owner:
-			return refused(403, fault.PermissionDenied)
-		case !started || ended:
-			return refused(409, fault.IllegalTransition)
-		}
-		j.EndTime, j.ErrorReason = cmp.Or(c.At, untold), c.Error
-		if s.Working[node] == j.PK {
-			delete(s.Working, node)
-		}
-	}
-	s.Jobs[j.PK] = j
-	j.Outputs = []Mention{}
-	for _, o := range s.Outputs {
-		if o.Job == j.PK {
-			j.Outputs = append(j.Outputs, Mention{o.PK, o.Name, o.Type})
-		}
-	}
-	return Answer{Status: 200, Job: &j}
-}
-
-func (s State) onOutput(c Call, o Output) Answer {
-	switch c.Action {
-	case auth.OutputsDownload, auth.JobsGetOutput:
-		return Answer{Status: 200, Content: o.Content}
-	case auth.OutputsDestroy, auth.JobsDeleteOutput:
-		if !o.Deleted { // or it keeps its time
-			o.Deleted, o.DeletionTime = true, c.At
-		}
-	case auth.OutputsReinstate:
-		o.Deleted, o.DeletionTime = false, ""
-	case auth.OutputsHardDelete: // the name is free, the pk is not
-		delete(s.Outputs, o.key())
-		if !o.Deleted {
-			o.Deleted, o.DeletionTime = true, c.At
-		}
-		return Answer{Status: 200, Output: &o}
-	}
-	s.Outputs[o.key()] = o
-	if c.Action == auth.OutputsDestroy {
-		return Answer{Status: 204}
-	}
-	return Answer{Status: 200, Output: &o}
-}
-
-// Admission is the first instant of an add: what its job says to it.
-func (s State) Admission(c Call) (Answer, bool) {
-	j, ok := s.Jobs[c.Job]
-	switch {
-	case !ok:
-		return refused(404, fault.NotFound), false
-	case !c.Caller.Admin && j.Node != c.Caller.Node:
-		return refused(403, fault.PermissionDenied), false
-	case j.StartTime == "":
-		return refused(409, fault.JobNotStarted), false
-	case j.EndTime != "" && j.ErrorReason == nil:
-		return refused(409, fault.JobFinished), false
-	}
-	return Answer{}, true
-}
-
-// visible is its second.
-func (s State) visible(o Output) Answer {
-	if holder, taken := s.Outputs[o.key()]; taken {
-		a := refused(409, fault.DuplicateOutput)
-		a.Holder = &Holder{holder.PK, holder.SHA256, holder.DeletionTime}
-		return a
-	}
-	s.Outputs[o.key()] = o
-	return Answer{Status: 200, Output: &o}
-}
-
-func (s State) add(c Call) Answer {
-	if no, ok := s.Admission(c); !ok {
-		return no
-	}
-	o := newOutput(Name{c.Job, c.Name, c.Type}, c.Caller.User, c.ContentType, c.Content, 0)
-	o.CreationTime = c.At
-	return s.visible(o)
-}
-
-func (s State) upload(c Call) Answer {
-	u, known := s.Uploads[c.Upload]
-	no, admitted := s.Admission(c)
-	switch {
-	case c.Action == Send: // S3 is asked, and writes a key once
-	case c.Action != auth.UploadsBegin && no.Status != 404 && no.Status != 403: // of a job that takes nothing, what was begun is still told
-		if !known || u.Job != c.Job {
-			return refused(404, fault.UploadNotFound)
-		}
-	case !admitted:
-		return no
-	}
-	over := u.State == open && c.At != "" && u.Expires <= c.At
-	switch c.Action {
-	case Send:
-		if u.Sent {
-			return Answer{Status: 412}
-		}
-		u.Sent = true
-		s.Uploads[u.ID] = u
-		return Answer{Status: 200}
-	case auth.UploadsBegin:
-		name := Name{c.Job, c.Name, c.Type}
-		if _, taken := s.Outputs[name]; taken {
-			return s.visible(Output{Job: c.Job, Name: c.Name, Type: c.Type})
-		}
-		u = Upload{ID: fmt.Sprintf("%s%d", untold, len(s.Uploads)), Job: c.Job, Name: c.Name, Type: c.Type, Size: int64(len(c.Content)), PartSize: cmp.Or(c.PartSize, int64(len(c.Content))), State: open,
-			Creator: c.Caller.User, ContentType: c.ContentType, Content: c.Content}
-		s.Uploads[u.ID] = u
-		return Answer{Status: 201, Upload: &u}
-	case auth.UploadsStatus:
-		if over || u.State == expired {
-			u.State = aborted
-		}
-		return Answer{Status: 200, Upload: &u}
-	case auth.UploadsAbort:
-		if u.State == completed {
-			return refused(409, fault.UploadCompleted)
-		}
-		if u.State == open {
-			u.State = aborted
-		}
-		s.Uploads[u.ID] = u
-		return Answer{Status: 204}
-	}
-	switch { // complete
-	case u.State == completed: // the same answer again, whatever became of it
-		return Answer{Status: 200, Output: u.Output}
-	case u.State == aborted:
-		return refused(409, fault.UploadAborted)
-	case over || u.State == expired:
-		return refused(410, fault.UploadExpired)
-	case !admitted:
-		return no
-	}
-	o := newOutput(Name{u.Job, u.Name, u.Type}, u.Creator, u.ContentType, u.Content, u.PartSize)
-	o.CreationTime = c.At
-	_, taken := s.Outputs[o.key()]
-	if !u.Sent && !taken {
-		return refused(409, fault.UploadIncomplete)
-	}
-	a := s.visible(o)
-	if a.Output != nil {
-		u.State, u.Output = completed, a.Output
-		s.Uploads[u.ID] = u
-	}
-	return a
 }

@@ -155,6 +155,9 @@ func (o Output) fill(seen Output) Output {
 	if o.CreationTime == "" {
 		o.CreationTime = seen.CreationTime
 	}
+	if o.Creator == drawn {
+		o.Creator = seen.Creator
+	}
 	if o.Deleted && o.DeletionTime == "" {
 		o.DeletionTime = seen.DeletionTime
 	}
@@ -167,6 +170,9 @@ func (j Job) fill(seen Job) Job {
 	}
 	if j.CreationTime == "" {
 		j.CreationTime = seen.CreationTime
+	}
+	if j.Creator == drawn {
+		j.Creator = seen.Creator
 	}
 	if j.StartTime == untold {
 		j.StartTime = seen.StartTime
@@ -227,6 +233,9 @@ func (s State) Admits(seen State) string {
 			wantJobs[pk] = drawn[0].fill(j)
 			drawn = drawn[1:]
 		}
+	}
+	for pk, j := range wantJobs {
+		wantJobs[pk] = j.fill(seen.Jobs[pk])
 	}
 	note("jobs", wantJobs, seen.Jobs)
 	note("jobs that are not there", []Job{}, drawn)

@@ -312,6 +312,9 @@ func (w *Wire) token(c model.Caller) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if c.Directory {
+		delete(claims, "upk")
+	}
 	claims["exp"] = time.Now().AddDate(10, 0, 0).Unix()
 	token, err := w.service.Issuer.Mint(claims, nil)
 	if err != nil {

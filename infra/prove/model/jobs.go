@@ -1,0 +1,75 @@
+package model
+
+import (
+	"cmp"
+
+	"joboutputs/shared/auth"
+	"joboutputs/shared/fault"
+)
+
+func (s State) job(c Call) Answer {
+	if c.Action == auth.JobsCreate {
+		if _, taken := s.Jobs[c.PK]; taken && c.PK != 0 {
+			return refused(409, fault.Conflict)
+		}
+		pk := cmp.Or(c.PK, -int64(len(s.Jobs))-1) // below zero: not told yet
+		j := Job{PK: pk, Description: c.Description, Node: c.Node, Creator: c.Caller.creator(), CreationTime: c.At}
+		s.Jobs[pk] = j
+		j.Outputs = []Mention{}
+		return Answer{Status: 201, Job: &j}
+	}
+	j, ok := s.Jobs[c.Job]
+	if !ok {
+		return refused(404, fault.NotFound)
+	}
+	node := c.Caller.Node
+	started, ended := j.StartTime != "", j.EndTime != ""
+	owner := j.Node == node
+	switch c.Action {
+	case auth.JobsAcquire:
+		switch {
+		case ended:
+			return refused(409, fault.IllegalTransition)
+		case j.Node != 0 && !owner:
+			return refused(409, fault.JobAcquired)
+		}
+		j.Node = node
+	case auth.JobsRelease:
+		switch {
+		case !owner:
+		case started && j.ErrorReason == nil: // it runs, or is finished
+			return refused(409, fault.IllegalTransition)
+		default:
+			j.Node = 0
+		}
+	case auth.JobsStart:
+		switch {
+		case !owner:
+			return refused(403, fault.PermissionDenied)
+		case ended || started:
+			return refused(409, fault.IllegalTransition)
+		case s.Working[node] != 0:
+			return refused(409, fault.NodeAlreadyWorking)
+		}
+		j.StartTime, s.Working[node] = cmp.Or(c.At, untold), j.PK
+	case auth.JobsFinish:
+		switch {
+		case !owner:
+			return refused(403, fault.PermissionDenied)
+		case !started || ended:
+			return refused(409, fault.IllegalTransition)
+		}
+		j.EndTime, j.ErrorReason = cmp.Or(c.At, untold), c.Error
+		if s.Working[node] == j.PK {
+			delete(s.Working, node)
+		}
+	}
+	s.Jobs[j.PK] = j
+	j.Outputs = []Mention{}
+	for _, o := range s.Outputs {
+		if o.Job == j.PK {
+			j.Outputs = append(j.Outputs, Mention{o.PK, o.Name, o.Type})
+		}
+	}
+	return Answer{Status: 200, Job: &j}
+}
