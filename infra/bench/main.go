@@ -21,10 +21,13 @@ import (
 	"syscall"
 	"time"
 
+	"joboutputs/infra/bench/cost"
 	"joboutputs/infra/bench/flat"
+	"joboutputs/infra/bench/lambda"
 	"joboutputs/infra/bench/limits"
 	"joboutputs/infra/bench/match"
 	"joboutputs/infra/bench/result"
+	"joboutputs/infra/bench/scale"
 )
 
 // part is something to be measured, in the order of the section.
@@ -39,6 +42,9 @@ func parts(o options) []part {
 		{"peer", limits.Peer},
 		{"flat", flat.Run},
 		{"filters", match.Run},
+		{"lambdas", lambda.Run},
+		{"cost", cost.Run}, // with the durations that lambdas has just measured
+		{"scale", scale.Run},
 	}
 }
 
