@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"joboutputs/shared/fault"
@@ -28,6 +29,19 @@ func Object(r *http.Request) ([]byte, error) {
 	default:
 		return nil, fault.New(fault.InvalidRequest, "The body must be a JSON object.")
 	}
+}
+
+// Members decodes such a body into a struct; without a body nothing changes. Of members that
+// are not the struct's, or of other types, the caller is told what the body takes.
+func Members(r *http.Request, into any, takes string) error {
+	body, err := Object(r)
+	if err != nil || body == nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
+		return fault.New(fault.InvalidRequest, "The body takes %s.", takes).Because(err)
+	}
+	return nil
 }
 
 // pairs is dict(array): every element gives a name and a value, as an array of two, an

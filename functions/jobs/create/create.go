@@ -7,9 +7,6 @@ import (
 	"net/http"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
@@ -26,11 +23,7 @@ const maxDescription = 10_000
 // New makes the action.
 func New(s store) http.Handler {
 	return api.Handle(auth.JobsCreate, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
-		body, err := api.Object(r)
-		if err != nil {
-			return err
-		}
-		job, err := parse(body)
+		job, err := parse(r)
 		if err != nil {
 			return err
 		}
@@ -44,16 +37,14 @@ func New(s store) http.Handler {
 }
 
 // parse reads the body: {description?, node?, pk?}; null is absent.
-func parse(body []byte) (outputs.NewJob, error) {
+func parse(r *http.Request) (outputs.NewJob, error) {
 	var in struct {
 		Description string `json:"description"`
 		Node        *int64 `json:"node"`
 		PK          *int64 `json:"pk"`
 	}
-	if body != nil {
-		if err := json.Unmarshal(body, &in, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
-			return outputs.NewJob{}, fault.New(fault.InvalidRequest, "The body takes description (string), node (integer) and pk (integer).").Because(err)
-		}
+	if err := api.Members(r, &in, "description (string), node (integer) and pk (integer)"); err != nil {
+		return outputs.NewJob{}, err
 	}
 	job := outputs.NewJob{Description: in.Description}
 	for _, member := range []struct {

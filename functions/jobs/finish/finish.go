@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"joboutputs/shared/api"
@@ -22,11 +21,7 @@ type store interface {
 // New makes the action.
 func New(s store) http.Handler {
 	return api.Detail(auth.JobsFinish, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
-		body, err := api.Object(r)
-		if err != nil {
-			return outputs.Job{}, err
-		}
-		reason, err := errorReason(body)
+		reason, err := errorReason(r)
 		if err != nil {
 			return outputs.Job{}, err
 		}
@@ -42,16 +37,14 @@ const maxReason = 64 << 10
 // errorReason reads how the work ended: nil for well. {"success": false} without an error
 // is an error without a text. "send_notification", which UFDL's clients send as a text, is
 // taken and has no effect.
-func errorReason(body []byte) (*string, error) {
+func errorReason(r *http.Request) (*string, error) {
 	var in struct {
 		Success          *bool          `json:"success"`
 		SendNotification jsontext.Value `json:"send_notification"`
 		Error            *string        `json:"error"`
 	}
-	if body != nil {
-		if err := json.Unmarshal(body, &in, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
-			return nil, fault.New(fault.InvalidRequest, "The body takes success (boolean), send_notification and error (string).").Because(err)
-		}
+	if err := api.Members(r, &in, "success (boolean), send_notification and error (string)"); err != nil {
+		return nil, err
 	}
 	switch {
 	case in.Error != nil && len(*in.Error) > maxReason:

@@ -6,9 +6,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
@@ -33,11 +30,7 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
-		body, err := api.Object(r)
-		if err != nil {
-			return err
-		}
-		upload, err := parse(body)
+		upload, err := parse(r)
 		if err != nil {
 			return err
 		}
@@ -54,7 +47,7 @@ func New(s store) http.Handler {
 }
 
 // parse reads the body; null is absent.
-func parse(body []byte) (outputs.NewUpload, error) {
+func parse(r *http.Request) (outputs.NewUpload, error) {
 	var in struct {
 		Name        string `json:"name"`
 		Type        string `json:"type"`
@@ -63,10 +56,8 @@ func parse(body []byte) (outputs.NewUpload, error) {
 		ContentType string `json:"content_type"`
 		PartSize    *int64 `json:"part_size"`
 	}
-	if body != nil {
-		if err := json.Unmarshal(body, &in, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
-			return outputs.NewUpload{}, fault.New(fault.InvalidRequest, "The body takes name, type (strings), size (integer), sha256, content_type (strings) and part_size (integer).").Because(err)
-		}
+	if err := api.Members(r, &in, "name, type (strings), size (integer), sha256, content_type (strings) and part_size (integer)"); err != nil {
+		return outputs.NewUpload{}, err
 	}
 	upload := outputs.NewUpload{Name: in.Name, Type: in.Type, ContentType: in.ContentType}
 	switch {

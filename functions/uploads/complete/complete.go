@@ -6,9 +6,6 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/fault"
@@ -30,11 +27,7 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
-		body, err := api.Object(r)
-		if err != nil {
-			return err
-		}
-		completion, err := parse(body)
+		completion, err := parse(r)
 		if err != nil {
 			return err
 		}
@@ -50,7 +43,7 @@ func New(s store) http.Handler {
 }
 
 // parse reads the body: {sha256?, parts?: [{number, sha256}]}; null is absent.
-func parse(body []byte) (outputs.Completion, error) {
+func parse(r *http.Request) (outputs.Completion, error) {
 	var in struct {
 		SHA256 string `json:"sha256"`
 		Parts  []struct {
@@ -58,10 +51,8 @@ func parse(body []byte) (outputs.Completion, error) {
 			SHA256 string `json:"sha256"`
 		} `json:"parts"`
 	}
-	if body != nil {
-		if err := json.Unmarshal(body, &in, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
-			return outputs.Completion{}, fault.New(fault.InvalidRequest, "The body takes sha256 (string) and parts, an array of {number (integer), sha256 (string)}.").Because(err)
-		}
+	if err := api.Members(r, &in, "sha256 (string) and parts, an array of {number (integer), sha256 (string)}"); err != nil {
+		return outputs.Completion{}, err
 	}
 	completion := outputs.Completion{Parts: map[int]string{}}
 	var ok bool
