@@ -36,19 +36,14 @@ type outputRow struct {
 // by the thousand, and reflection took as long as everything else together.
 func (r *outputRow) UnmarshalDynamoItem(item dynamo.Item) error {
 	*r = outputRow{}
-	texts := [...]struct {
-		name  string
-		value *string
-	}{
+	texts := [...]text{
 		{"PK", &r.PartitionKey}, {"SK", &r.SortKey}, {"TLPK", &r.TimelineKey}, {"TLSK", &r.TimelineSort},
 		{"name", &r.Name}, {"type", &r.Type}, {"creator_username", &r.CreatorUsername},
 		{"creation_time", &r.CreationTime}, {"deletion_time", &r.DeletionTime},
 		{"content_type", &r.ContentType}, {"sha256", &r.SHA256}, {"object", &r.Object},
 	}
 	for _, text := range texts {
-		if v, ok := item[text.name].(*dynamotypes.AttributeValueMemberS); ok {
-			*text.value = v.Value
-		}
+		text.from(item)
 	}
 	numbers := [...]struct {
 		name  string
@@ -62,11 +57,25 @@ func (r *outputRow) UnmarshalDynamoItem(item dynamo.Item) error {
 			}
 		}
 	}
-	if v, ok := item["checksum"].(*dynamotypes.AttributeValueMemberM); ok {
+	if m, ok := item["checksum"].(*dynamotypes.AttributeValueMemberM); ok {
 		r.Checksum = &Checksum{}
-		return dynamo.UnmarshalItem(v.Value, r.Checksum)
+		for _, text := range [...]text{{"algorithm", &r.Checksum.Algorithm}, {"type", &r.Checksum.Type}, {"value", &r.Checksum.Value}} {
+			text.from(m.Value)
+		}
 	}
 	return nil
+}
+
+// text is a text attribute of an item, and where it goes.
+type text struct {
+	name  string
+	value *string
+}
+
+func (t text) from(item map[string]dynamotypes.AttributeValue) {
+	if v, ok := item[t.name].(*dynamotypes.AttributeValueMemberS); ok {
+		*t.value = v.Value
+	}
 }
 
 // byPK is the O row of an output.
