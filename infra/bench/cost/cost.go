@@ -7,7 +7,6 @@ package cost
 import (
 	"cmp"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -23,15 +22,12 @@ import (
 	"joboutputs/shared/outputs"
 )
 
-//go:embed prices.json
-var pricesText []byte
-
-// Durations is the file with the CPU milliseconds of a warm invocation of each action, in
-// this package's folder. Infra/bench/lambda writes it.
-const Durations = "durations.json"
-
-//go:embed durations.json
-var durationsText []byte
+// The files of this package's folder: what AWS asks for, with date and source, and the CPU
+// milliseconds of a warm invocation of each action, which infra/bench/lambda writes.
+const (
+	Prices    = "prices.json"
+	Durations = "durations.json"
+)
 
 type prices struct {
 	Date, Region, Source string
@@ -91,21 +87,23 @@ func Run(ctx context.Context, _ bool) ([]result.Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the module: %w", err)
 	}
-	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), "functions", "testdata", "calls.json"))
-	if err != nil {
-		return nil, err
-	}
+	root := strings.TrimSpace(string(out))
 	var (
 		calls []counted
 		p     prices
 		cpu   map[auth.Action]float64
 	)
-	for _, file := range []struct {
-		text []byte
-		into any
-	}{{text, &calls}, {pricesText, &p}, {durationsText, &cpu}} {
-		if err := json.Unmarshal(file.text, file.into); err != nil {
+	for path, into := range map[string]any{
+		"functions/testdata/calls.json": &calls,
+		"infra/bench/cost/" + Prices:    &p,
+		"infra/bench/cost/" + Durations: &cpu,
+	} {
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
 			return nil, err
+		}
+		if err := json.Unmarshal(text, into); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	bills, err := bills(calls, p, cpu)
