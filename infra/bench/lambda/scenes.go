@@ -45,7 +45,7 @@ func (s *scenes) seed(ctx context.Context) error {
 			PK: pk, Job: 2, Name: name, Type: typ, Creator: 2, CreatorUsername: "alice", CreationTime: began, DeletionTime: deleted,
 		}}
 	}
-	return s.store.Import(ctx, tenant, outputs.Import{
+	return s.store.Import(auth.WithTenant(ctx, tenant), tenant, outputs.Import{
 		Jobs: []outputs.Job{
 			{PK: 2, Description: "train", Node: 1, Creator: 2, CreationTime: began, StartTime: began},
 			{PK: 6, Creator: 2, CreationTime: began},
@@ -69,7 +69,7 @@ func (s *scenes) event(ctx context.Context, name auth.Action, nth int) ([]byte, 
 	if err := json.Unmarshal(text, &event); err != nil {
 		return nil, err
 	}
-	if err := s.adapt(ctx, name, nth, event); err != nil {
+	if err := s.adapt(auth.WithTenant(ctx, tenant), name, nth, event); err != nil {
 		return nil, fmt.Errorf("the scene of %s: %w", name, err)
 	}
 	return json.Marshal(event)

@@ -15,6 +15,7 @@ import (
 
 	"joboutputs/infra/bench/load"
 	"joboutputs/infra/bench/result"
+	"joboutputs/shared/auth"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/outputs"
 )
@@ -123,10 +124,10 @@ func (r *rig) open(ctx context.Context, on stores) (err error) {
 	store := outputs.New(outputs.Config{
 		DynamoDB: localaws.DynamoDB(on.DynamoDB), S3: localaws.S3(on.S3), Table: on.Table, Bucket: on.Bucket,
 	})
-	if err := store.Import(ctx, tenant, seed()); err != nil {
+	if err := store.Import(auth.WithTenant(ctx, tenant), tenant, seed()); err != nil {
 		return err
 	}
-	if err := store.Import(ctx, bareTenant, outputs.Import{Jobs: addJobs()}); err != nil {
+	if err := store.Import(auth.WithTenant(ctx, bareTenant), bareTenant, outputs.Import{Jobs: addJobs()}); err != nil {
 		return err
 	}
 	if r.service, err = startChild(on); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"joboutputs/infra/bench/rows"
+	"joboutputs/shared/auth"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
 )
@@ -25,10 +26,10 @@ func TestBothAreWhatTheStoreWrites(t *testing.T) {
 		DeletionTime: time.Date(2026, 1, 6, 9, 0, 0, 0, time.UTC),
 	}
 	in := outputs.Import{Outputs: []outputs.ImportedOutput{{Output: o, Content: []byte("hello")}}}
-	if err := store.Import(t.Context(), "t", in); err != nil {
+	if err := store.Import(auth.WithTenant(t.Context(), "t"), "t", in); err != nil {
 		t.Fatal(err)
 	}
-	stored, err := store.Output(t.Context(), "t", 7) // with what the import made of the content
+	stored, err := store.Output(auth.WithTenant(t.Context(), "t"), "t", 7) // with what the import made of the content
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"joboutputs/infra/local/servicetest"
+	"joboutputs/shared/auth"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/outputs"
 )
@@ -94,7 +95,7 @@ func newSite(t *testing.T, rows int) *site {
 	})
 	begun := time.Now()
 	for from := 0; from < rows; from += 1000 {
-		if err := s.store.Import(t.Context(), tenant, batch(from, min(from+1000, rows))); err != nil {
+		if err := s.store.Import(auth.WithTenant(t.Context(), tenant), tenant, batch(from, min(from+1000, rows))); err != nil {
 			t.Fatal(err)
 		}
 	}
