@@ -84,7 +84,12 @@ func (s *Store) complete(ctx context.Context, tenant string, job int64, id strin
 	} else if earlier != nil {
 		return earlier.output()
 	}
-	if row.State == UploadCompleted {
+	if row.State == UploadCompleted { // by a call with this key, perhaps, which the batch did not see
+		if earlier, err := s.lookAgain(ctx, call); err != nil {
+			return Output{}, err
+		} else if earlier != nil {
+			return earlier.output()
+		}
 		return row.output()
 	}
 	if err := s.ended(&row); err != nil {
@@ -185,7 +190,7 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *uploadRow, c *
 		case err != nil && !hasCode(err, "NoSuchUpload", "PreconditionFailed"):
 			return failed(err, "complete a multipart upload")
 		case err == nil && aws.ToString(made.ChecksumSHA256) == sum:
-			row.Checksum = &Checksum{Algorithm: "SHA256", Type: "composite", Value: sum}
+			row.Checksum = &Checksum{Algorithm: "SHA256", Type: "composite", Value: sum, PartSize: row.PartSize}
 			return nil // put together from the parts that were verified: nothing is left to be looked at
 		}
 	}

@@ -15,7 +15,9 @@ import (
 // TestLinkEnds: a link ends when it was asked to, or with the credentials that signed it.
 func TestLinkEnds(t *testing.T) {
 	t.Parallel()
-	_, a, c := newStore(t)
+	plain, a, c := newStore(t)
+	startedJob(t, plain, 1)
+	added := mustAdd(t, plain, addition(1, "model", "bin", "hello"))
 	for _, tc := range []struct {
 		credentials aws.Credentials
 		want        time.Duration
@@ -29,7 +31,7 @@ func TestLinkEnds(t *testing.T) {
 			o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return tc.credentials, nil })
 		})
 		s := outputs.New(outputs.Config{DynamoDB: a.DynamoDB, S3: signing, Table: a.Table, Bucket: a.Bucket, Now: c.Now})
-		link, err := s.Presign(t.Context(), tenant, &outputs.Output{PK: 1}, "attachment", 10*time.Minute)
+		link, err := s.Presign(acting(t), tenant, &added, "attachment", 10*time.Minute)
 		if want := epoch.Add(tc.want).Truncate(time.Second); err != nil || !link.Expires.Equal(want) || !strings.Contains(link.URL, "X-Amz-Expires=600&") {
 			t.Errorf("credentials that end at %s: %+v, %v; want the end %s", tc.credentials.Expires, link, err, want)
 		}

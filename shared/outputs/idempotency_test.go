@@ -374,7 +374,7 @@ func TestSameKeyAtOnce(t *testing.T) {
 		"add": func(round int, other bool) result {
 			add := addition(1, fmt.Sprint("added ", round), "t", fmt.Sprint("content", other))
 			add.Key = "key"
-			o, err := s.Add(context.Background(), tenant, add)
+			o, err := s.Add(acting(t), tenant, add)
 			return result{fmt.Sprint(o.PK, o.SHA256, o.CreationTime), o.Replayed, err}
 		},
 		"begin": func(round int, other bool) result {
@@ -382,7 +382,7 @@ func TestSameKeyAtOnce(t *testing.T) {
 			if n.PartSize, n.Key = partBytes, fmt.Sprint("key ", round); other {
 				n.ContentType = "text/html"
 			}
-			u, err := s.BeginUpload(context.Background(), tenant, n)
+			u, err := s.BeginUpload(acting(t), tenant, n)
 			return result{u.ID, u.Replayed, err}
 		},
 		"complete": func(round int, other bool) result {
@@ -390,7 +390,7 @@ func TestSameKeyAtOnce(t *testing.T) {
 			if done.Key = "key"; other {
 				done.Parts = map[int]string{1: helloSum}
 			}
-			o, err := s.CompleteUpload(context.Background(), tenant, 1, ready[round].ID, done)
+			o, err := s.CompleteUpload(acting(t), tenant, 1, ready[round].ID, done)
 			return result{fmt.Sprint(o.PK, o.SHA256, o.CreationTime), o.Replayed, err}
 		},
 	}

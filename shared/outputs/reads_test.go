@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/filter"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
@@ -50,7 +51,7 @@ func TestPageReadsWhatItNeeds(t *testing.T) {
 		}
 		in.Outputs = append(in.Outputs, outputs.ImportedOutput{Output: o})
 	}
-	if err := store.Import(t.Context(), tenant, in); err != nil {
+	if err := store.Import(auth.WithTenant(t.Context(), tenant), tenant, in); err != nil {
 		t.Fatal(err)
 	}
 
@@ -71,7 +72,7 @@ func TestPageReadsWhatItNeeds(t *testing.T) {
 			}
 			calls.Store(0)
 			rows.Store(0)
-			listing, err := store.List(t.Context(), tenant, spec)
+			listing, err := store.List(auth.WithTenant(t.Context(), tenant), tenant, spec)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -45,25 +45,20 @@ func (r *outputRow) UnmarshalDynamoItem(item dynamo.Item) error {
 	for _, text := range texts {
 		text.from(item)
 	}
-	numbers := [...]struct {
-		name  string
-		value *int64
-	}{{"pk", &r.PK}, {"job", &r.Job}, {"creator", &r.Creator}, {"size", &r.Size}, {"v", &r.Version}}
-	for _, number := range numbers {
-		if v, ok := item[number.name].(*dynamotypes.AttributeValueMemberN); ok {
-			var err error
-			if *number.value, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
-				return fmt.Errorf("attribute %s: %w", number.name, err)
-			}
+	for _, n := range [...]number{{"pk", &r.PK}, {"job", &r.Job}, {"creator", &r.Creator}, {"size", &r.Size}, {"v", &r.Version}} {
+		if err := n.from(item); err != nil {
+			return err
 		}
 	}
-	if m, ok := item["checksum"].(*dynamotypes.AttributeValueMemberM); ok {
-		r.Checksum = &Checksum{}
-		for _, text := range [...]text{{"algorithm", &r.Checksum.Algorithm}, {"type", &r.Checksum.Type}, {"value", &r.Checksum.Value}} {
-			text.from(m.Value)
-		}
+	m, ok := item["checksum"].(*dynamotypes.AttributeValueMemberM)
+	if !ok {
+		return nil
 	}
-	return nil
+	r.Checksum = &Checksum{}
+	for _, text := range [...]text{{"algorithm", &r.Checksum.Algorithm}, {"type", &r.Checksum.Type}, {"value", &r.Checksum.Value}} {
+		text.from(m.Value)
+	}
+	return number{"part_size", &r.Checksum.PartSize}.from(m.Value)
 }
 
 // text is a text attribute of an item, and where it goes.
@@ -76,6 +71,21 @@ func (t text) from(item map[string]dynamotypes.AttributeValue) {
 	if v, ok := item[t.name].(*dynamotypes.AttributeValueMemberS); ok {
 		*t.value = v.Value
 	}
+}
+
+// number is a whole number of an item, and where it goes.
+type number struct {
+	name  string
+	value *int64
+}
+
+func (n number) from(item map[string]dynamotypes.AttributeValue) (err error) {
+	if v, ok := item[n.name].(*dynamotypes.AttributeValueMemberN); ok {
+		if *n.value, err = strconv.ParseInt(v.Value, 10, 64); err != nil {
+			return fmt.Errorf("attribute %s: %w", n.name, err)
+		}
+	}
+	return nil
 }
 
 // byPK is the O row of an output.

@@ -131,7 +131,7 @@ func TestLifeOfAnOutput(t *testing.T) {
 			t.Errorf("read %s (-want +got):\n%s", name, diff)
 		}
 	}
-	_, err := s.Output(ctx, "other", 1)
+	_, err := s.Output(auth.WithTenant(t.Context(), "other"), "other", 1)
 	wantFault(t, err, fault.NotFound)
 	if got := content(t, s, added); got != "hello" {
 		t.Errorf("content is %q", got)
@@ -312,7 +312,7 @@ func TestFirstWritesAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range creators {
 		wg.Go(func() {
-			j, err := s.CreateJob(t.Context(), tenant, outputs.NewJob{Creator: carl})
+			j, err := s.CreateJob(acting(t), tenant, outputs.NewJob{Creator: carl})
 			if err != nil {
 				t.Error(err)
 			}

@@ -225,9 +225,9 @@ func TestSentLate(t *testing.T) {
 		}
 	}
 	for _, u := range []outputs.Upload{several, single} {
-		_, err := s.CompleteUpload(t.Context(), tenant, 1, u.ID, completion())
+		_, err := s.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
 		wantFault(t, err, fault.UploadExpired)
-		_, err = s.OutputByName(t.Context(), tenant, 1, u.Name, "t")
+		_, err = s.OutputByName(acting(t), tenant, 1, u.Name, "t")
 		wantFault(t, err, fault.OutputNotFound)
 	}
 	c.advance(outputs.Grace)

@@ -91,12 +91,15 @@ func TestDoctored(t *testing.T) {
 		doctor func(*event) bool // whether it found what to change
 	}{
 		{"", func(*event) bool { return true }},
-		{"a lost write", func(e *event) bool {
-			return e.call.Action == auth.JobsGetOutputInfo && replace(&e.answer, e.answer.Output != nil, model.Answer{Status: 404, Code: "output_not_found"})
+		{"a lost write, or one never made", func(e *event) bool { // the last read, beside which nothing happens
+			answer := model.Answer{Status: 404, Code: "output_not_found"}
+			if e.answer.Output == nil {
+				answer = model.Answer{Status: 200, Output: invented(e.call.Name)}
+			}
+			return replace(&e.answer, e.call.Action == auth.JobsGetOutputInfo, answer)
 		}},
 		{"two winners", func(e *event) bool {
-			o := model.Output{PK: 1000, Job: 1, Name: e.call.Name, Type: "bin", Creator: 1, CreationTime: "2026-01-01T00:00:00.000000Z", Size: 5, SHA256: sum("other")}
-			return e.call.Action == auth.JobsAddOutput && replace(&e.answer, e.answer.Code == "duplicate_output", model.Answer{Status: 200, Output: &o})
+			return e.call.Action == auth.JobsAddOutput && replace(&e.answer, e.answer.Code == "duplicate_output", model.Answer{Status: 200, Output: invented(e.call.Name)})
 		}},
 		{"an add after the end", func(e *event) bool {
 			return e.call.Action == auth.JobsAddOutput && replace(&e.answer, e.answer.Code == "job_finished", model.Answer{Status: 409, Code: "job_not_started"})
@@ -105,6 +108,7 @@ func TestDoctored(t *testing.T) {
 		h := record(b, 1, false)
 		if tc.name != "" {
 			h.do(0, model.Call{Action: auth.JobsAddOutput, Caller: h.Admin, Job: 1, Name: "a", Type: "bin", Content: "late"}, nil)
+			h.do(0, model.Call{Action: auth.JobsGetOutputInfo, Caller: h.Admin, Job: 1, Name: "a", Type: "bin"}, nil)
 		}
 		found := false
 		for i := len(h.events) - 1; i >= 0 && !found; i-- {
@@ -118,6 +122,11 @@ func TestDoctored(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// invented is an output that was never added.
+func invented(name string) *model.Output {
+	return &model.Output{PK: 1000, Job: 1, Name: name, Type: "bin", Creator: 1, CreationTime: "2026-01-01T00:00:00.000000Z", Size: 5, SHA256: sum("other")}
 }
 
 func replace(a *model.Answer, when bool, by model.Answer) bool {
