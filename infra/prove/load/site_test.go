@@ -162,7 +162,10 @@ func (s *site) start() {
 		close(s.ended)
 	}()
 	select {
-	case s.url = <-ready:
+	case url := <-ready:
+		if s.url == "" { // else it is what clients, who are at it, know
+			s.url = url
+		}
 	case <-s.ended:
 		s.t.Fatal("the program ended before it was ready")
 	}

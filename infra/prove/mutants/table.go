@@ -28,7 +28,7 @@ func mutants() []mutant {
 		},
 		{
 			"a node works two jobs", "shared/outputs/jobs.go",
-			`case working != 0 && working != pk:`, `case working < 0:`, store("TestJobSteps"),
+			`If("attribute_not_exists('current_job') OR 'current_job' = ?", pk)`, `If("attribute_not_exists('current_job') OR 'current_job' <> ?", 0)`, store("TestJobSteps"),
 		},
 		{
 			"a completion does not ask whether the upload is open", "shared/outputs/complete.go",
@@ -60,7 +60,7 @@ func mutants() []mutant {
 		},
 		{
 			"a hard delete keeps the bytes", "shared/outputs/change.go",
-			`_ = s.bury(ctx, tombstone)`, `_ = tombstone`, store("TestReinstateAgainstHardDelete"),
+			`walls.Breached(s.bury(ctx, tombstone))`, `walls.Breached(nil)`, store("TestReinstateAgainstHardDelete"),
 		},
 		{
 			"the sweep has no patience", "shared/outputs/sweep.go",
@@ -128,7 +128,7 @@ func mutants() []mutant {
 		// Expiry.
 		{
 			"expired tokens are good", "shared/token/claims.go",
-			`if !now.Before(exp.Add(Leeway)) {`, `if now.Before(exp.Add(-Leeway * 1e6)) {`, tokens("TestSentences"),
+			`if !now.Before(exp) {`, `if now.Before(exp.Add(-1e6 * Leeway)) {`, tokens("TestSentences"),
 		},
 		{
 			"a token outlives itself in the gateway's cache", "shared/api/handle.go",
