@@ -23,6 +23,7 @@ import (
 	"joboutputs/infra/local/gateway"
 	"joboutputs/infra/local/issuer"
 	"joboutputs/infra/local/service"
+	"joboutputs/infra/local/servicetest"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
 )
@@ -108,8 +109,8 @@ func (s *served) peak(t *testing.T) int64 {
 
 func (s *served) login(t *testing.T, tenant string) caller {
 	t.Helper()
-	r := rig{url: s.url}
-	return r.login(t, "admin", tenant)
+	r := rig{&servicetest.Rig{URL: s.url}}
+	return r.Login(t, "admin", tenant)
 }
 
 // open sends a request and returns the answer's body, which it does not read.
@@ -117,13 +118,13 @@ func (s *served) open(t *testing.T, c caller, req request) io.Reader {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
-	response, err := c.send(ctx, s.url, req)
+	response, err := c.Send(ctx, s.url, req)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { response.Body.Close() })
 	if response.StatusCode != http.StatusOK {
-		t.Fatalf("%s %s: %s", req.method, req.path, response.Status)
+		t.Fatalf("%s %s: %s", req.Method, req.Path, response.Status)
 	}
 	return response.Body
 }

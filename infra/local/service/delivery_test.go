@@ -19,17 +19,17 @@ import (
 func (s script) bytes(c caller, byName, byPK, content string) {
 	s.Helper()
 	a := s.ok(nil, 200, c, "GET", byName, "")
-	s.same("get", content, string(a.body))
-	etag := a.header.Get("ETag")
+	s.same("get", content, string(a.Body))
+	etag := a.Header.Get("ETag")
 	s.same("headers of get", []string{"application/octet-stream", `attachment; filename="my model.Model<X>"`, "nosniff", fmt.Sprint(len(content)), "bytes"},
-		values(a.header, "Content-Type", "Content-Disposition", "X-Content-Type-Options", "Content-Length", "Accept-Ranges"))
+		values(a.Header, "Content-Type", "Content-Disposition", "X-Content-Type-Options", "Content-Length", "Accept-Ranges"))
 	for _, tc := range []struct{ body, file string }{
 		{"", "my model.Model<X>"}, {"{}", "my model.Model<X>"}, {`{"filetype":"zip"}`, "my model.zip"}, {`{"delivery":"bytes"}`, "my model.Model<X>"},
 	} {
 		a := s.ok(nil, 200, c, "POST", byPK+"/download", tc.body)
-		s.same("download "+tc.body, content, string(a.body))
-		s.same("file name of download "+tc.body, `attachment; filename="`+tc.file+`"`, a.header.Get("Content-Disposition"))
-		s.same("entity tag of download "+tc.body, etag, a.header.Get("ETag"))
+		s.same("download "+tc.body, content, string(a.Body))
+		s.same("file name of download "+tc.body, `attachment; filename="`+tc.file+`"`, a.Header.Get("Content-Disposition"))
+		s.same("entity tag of download "+tc.body, etag, a.Header.Get("ETag"))
 	}
 
 	// Parts and conditions.
@@ -46,20 +46,20 @@ func (s script) bytes(c caller, byName, byPK, content string) {
 		{[]string{"If-None-Match", `"another"`}, 200, content, ""},
 	} {
 		a := s.ok(nil, tc.status, c, "GET", byName, "", tc.header...)
-		s.same(fmt.Sprint("get with ", tc.header), []string{tc.body, tc.extent}, []string{string(a.body), a.header.Get("Content-Range")})
+		s.same(fmt.Sprint("get with ", tc.header), []string{tc.body, tc.extent}, []string{string(a.Body), a.Header.Get("Content-Range")})
 	}
 	a = s.do(c, "GET", byName, "", "Range", "bytes=1000-")
-	a.want(s, 416)
-	s.same("Content-Range of a 416", fmt.Sprintf("bytes */%d", len(content)), a.header.Get("Content-Range"))
+	a.Want(s, 416)
+	s.same("Content-Range of a 416", fmt.Sprintf("bytes */%d", len(content)), a.Header.Get("Content-Range"))
 
 	// HEAD is what GET would say.
 	for _, path := range []string{byName, byName + "/info", byPK, "/v1/jobs/" + strings.Split(byName, "/")[3]} {
 		get, head := s.ok(nil, 200, c, "GET", path, ""), s.ok(nil, 200, c, "HEAD", path, "")
-		get.header.Del("Date")
-		head.header.Del("Date")
-		s.same("headers of HEAD "+path, get.header, head.header)
-		if len(head.body) > 0 {
-			s.Errorf("HEAD %s: a body of %d bytes", path, len(head.body))
+		get.Header.Del("Date")
+		head.Header.Del("Date")
+		s.same("headers of HEAD "+path, get.Header, head.Header)
+		if len(head.Body) > 0 {
+			s.Errorf("HEAD %s: a body of %d bytes", path, len(head.Body))
 		}
 	}
 	// A range, streamed bytes and HEAD agree on what the content is.
@@ -80,15 +80,15 @@ func (s script) bytes(c caller, byName, byPK, content string) {
 	} {
 		a := s.ok(nil, tc.status, c, tc.method, tc.path, "", tc.header...)
 		what := fmt.Sprint(tc.method, " ", tc.path, tc.header)
-		s.same(what, all, values(a.header, "ETag", "Repr-Length", "Repr-Digest"))
-		s.same("length of "+what, fmt.Sprint(tc.length), a.header.Get("Content-Length"))
+		s.same(what, all, values(a.Header, "ETag", "Repr-Length", "Repr-Digest"))
+		s.same("length of "+what, fmt.Sprint(tc.length), a.Header.Get("Content-Length"))
 		if tc.method != "HEAD" {
-			s.same("bytes of "+what, tc.length, len(a.body))
+			s.same("bytes of "+what, tc.length, len(a.Body))
 		}
 	}
 	for _, path := range []string{byName, byName + "/info", byPK} {
 		a := s.do(c, "HEAD", path+"0", "")
-		a.want(s, 404)
+		a.Want(s, 404)
 	}
 
 	// As a link, which works without a token and on another host or port.
@@ -102,11 +102,11 @@ func (s script) bytes(c caller, byName, byPK, content string) {
 			Size                          int64
 			Headers                       map[string]string
 		}
-		a.decode(s, &link)
-		s.same("the link", []any{"GET", "my model.zip", int64(len(content)), "no-store"}, []any{link.Method, link.Filename, link.Size, a.header.Get("Cache-Control")})
+		a.Decode(s, &link)
+		s.same("the link", []any{"GET", "my model.zip", int64(len(content)), "no-store"}, []any{link.Method, link.Filename, link.Size, a.Header.Get("Cache-Control")})
 		fetched := s.fetch(link.URL, nil)
-		s.same("bytes of the link", content, string(fetched.body))
-		s.same("file name of the link", `attachment; filename="my model.zip"`, fetched.header.Get("Content-Disposition"))
+		s.same("bytes of the link", content, string(fetched.Body))
+		s.same("file name of the link", `attachment; filename="my model.zip"`, fetched.Header.Get("Content-Disposition"))
 	}
 	for _, tc := range []struct {
 		body    string
@@ -117,16 +117,16 @@ func (s script) bytes(c caller, byName, byPK, content string) {
 			ExpiresAt time.Time `json:"expires_at"`
 		}
 		s.ok(&link, 200, c, "POST", byPK+"/download", tc.body)
-		s.same("the end of a link for "+tc.body, s.rig.clock.Now().Add(time.Duration(tc.seconds)*time.Second).UTC().Truncate(time.Second), link.ExpiresAt.UTC())
+		s.same("the end of a link for "+tc.body, s.rig.Clock.Now().Add(time.Duration(tc.seconds)*time.Second).UTC().Truncate(time.Second), link.ExpiresAt.UTC())
 		if !strings.Contains(link.URL, fmt.Sprintf("X-Amz-Expires=%d&", tc.seconds)) {
 			s.Errorf("%s: the link is not signed for so long: %s", tc.body, link.URL)
 		}
 	}
 	redirected := s.ok(nil, 303, c, "GET", byName+"?delivery=redirect&expires_in=8", "")
-	if !strings.Contains(redirected.header.Get("Location"), "X-Amz-Expires=8&") {
-		s.Errorf("the redirect is not signed for 8 seconds: %s", redirected.header.Get("Location"))
+	if !strings.Contains(redirected.Header.Get("Location"), "X-Amz-Expires=8&") {
+		s.Errorf("the redirect is not signed for 8 seconds: %s", redirected.Header.Get("Location"))
 	}
-	s.same("bytes of the redirect", content, string(s.fetch(redirected.header.Get("Location"), nil).body))
+	s.same("bytes of the redirect", content, string(s.fetch(redirected.Header.Get("Location"), nil).Body))
 }
 
 // fetch gets a link of the object store, with no token.
@@ -136,11 +136,11 @@ func (s script) fetch(link string, header map[string]string) answer {
 	if err != nil {
 		s.Fatal(err)
 	}
-	if base, err := url.Parse(s.rig.url); err != nil || u.Host == base.Host {
+	if base, err := url.Parse(s.rig.URL); err != nil || u.Host == base.Host {
 		s.Errorf("%s is on the host and port of the API (%v)", u.Host, err)
 	}
-	a := caller{}.do(s, "", request{method: "GET", path: link, header: header})
-	a.want(s, http.StatusOK)
+	a := caller{}.Do(s, "", request{Method: "GET", Path: link, Header: header})
+	a.Want(s, http.StatusOK)
 	return a
 }
 
@@ -157,7 +157,7 @@ func values(h http.Header, names ...string) []string {
 func TestRedirect(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.load(t, peopleSeed, "acme")
+	r.Load(t, peopleSeed, "acme")
 	s := script{t, r}
 	job, node := s.started()
 	large := make([]byte, delivery.MaxInline+1)
@@ -166,25 +166,25 @@ func TestRedirect(t *testing.T) {
 	var o output
 	s.ok(nil, 200, node, "POST", job+"/outputs/inline/bin", string(inline), "Content-Type", "application/octet-stream")
 	s.ok(&o, 200, node, "POST", job+"/outputs/large/bin", string(large), "Content-Type", "application/octet-stream")
-	if got := s.ok(nil, 200, node, "GET", job+"/outputs/inline/bin", "").body; !bytes.Equal(got, inline) {
+	if got := s.ok(nil, 200, node, "GET", job+"/outputs/inline/bin", "").Body; !bytes.Equal(got, inline) {
 		t.Errorf("%d bytes came inline, want the %d that were sent", len(got), len(inline))
 	}
 
 	download := fmt.Sprintf("/v1/job-outputs/%d/download", o.PK)
 	a := s.ok(nil, 303, node, "POST", download, "{}")
-	s.same("headers of the redirect", []string{"no-store", "no-referrer", "0"}, values(a.header, "Cache-Control", "Referrer-Policy", "Content-Length"))
-	location := a.header.Get("Location")
-	if got := s.fetch(location, nil).body; !bytes.Equal(got, large) {
+	s.same("headers of the redirect", []string{"no-store", "no-referrer", "0"}, values(a.Header, "Cache-Control", "Referrer-Policy", "Content-Length"))
+	location := a.Header.Get("Location")
+	if got := s.fetch(location, nil).Body; !bytes.Equal(got, large) {
 		t.Errorf("%d other bytes came from the object store", len(got))
 	}
-	etag := a.header.Get("ETag")
+	etag := a.Header.Get("ETag")
 	s.ok(nil, 304, node, "GET", job+"/outputs/large/bin", "", "If-None-Match", etag)
 	s.ok(nil, 200, node, "HEAD", job+"/outputs/large/bin", "")
 	part := s.ok(nil, 206, node, "GET", job+"/outputs/large/bin", "", "Range", "bytes=10-19")
-	s.same("a part is small enough to come inline", large[10:20], part.body)
+	s.same("a part is small enough to come inline", large[10:20], part.Body)
 	all := s.ok(nil, 200, node, "POST", download, `{"delivery":"bytes"}`)
-	if !bytes.Equal(all.body, large) {
-		t.Errorf("%d other bytes came streamed", len(all.body))
+	if !bytes.Equal(all.Body, large) {
+		t.Errorf("%d other bytes came streamed", len(all.Body))
 	}
 
 	var asked []string // by a client that follows, and drops the token towards another port, as Python's requests does
@@ -195,12 +195,12 @@ func TestRedirect(t *testing.T) {
 		asked = append(asked, r.Method, r.Header.Get("Authorization"))
 		return nil
 	}}
-	req, err := http.NewRequestWithContext(t.Context(), "POST", r.url+download, strings.NewReader("{}"))
+	req, err := http.NewRequestWithContext(t.Context(), "POST", r.URL+download, strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+node.token)
+	req.Header.Set("Authorization", "Bearer "+node.Token)
 	response, err := following.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -67,7 +67,7 @@ func TestMemory(t *testing.T) {
 	bytesOf := as("bytes")
 	list := func(t *testing.T, body string) {
 		t.Helper()
-		response := server.open(t, as("rows"), request{method: "POST", path: "/v1/job-outputs/list", body: body})
+		response := server.open(t, as("rows"), request{Method: "POST", Path: "/v1/job-outputs/list", Body: body})
 		count := 0
 		dec := json.NewDecoder(response)
 		if _, err := dec.Token(); err != nil {
@@ -102,24 +102,24 @@ func TestMemory(t *testing.T) {
 		{"add 4 MiB, five times", func(t *testing.T) {
 			for i := range 5 {
 				content := large[i<<20 : i<<20+4<<20]
-				a := bytesOf.do(t, server.url, request{
-					method: "POST", path: fmt.Sprintf("/v1/jobs/1/outputs/added-%d/bin", i), body: string(content),
-					header: map[string]string{"Content-Type": "application/octet-stream"},
+				a := bytesOf.Do(t, server.url, request{
+					Method: "POST", Path: fmt.Sprintf("/v1/jobs/1/outputs/added-%d/bin", i), Body: string(content),
+					Header: map[string]string{"Content-Type": "application/octet-stream"},
 				})
-				a.want(t, http.StatusOK)
+				a.Want(t, http.StatusOK)
 			}
 		}},
 		{"download 200 MB", func(t *testing.T) {
-			streamed(t, request{method: "POST", path: "/v1/job-outputs/1/download", body: `{"delivery":"bytes"}`})
+			streamed(t, request{Method: "POST", Path: "/v1/job-outputs/1/download", Body: `{"delivery":"bytes"}`})
 		}},
 		{"get 200 MB by name", func(t *testing.T) {
-			streamed(t, request{method: "GET", path: "/v1/jobs/1/outputs/large/bin?delivery=bytes"})
+			streamed(t, request{Method: "GET", Path: "/v1/jobs/1/outputs/large/bin?delivery=bytes"})
 		}},
 		{"zip 200 MB", func(t *testing.T) {
-			zipped(t, server.open(t, bytesOf, request{method: "GET", path: "/v1/jobs/2/outputs.zip"}), 1)
+			zipped(t, server.open(t, bytesOf, request{Method: "GET", Path: "/v1/jobs/2/outputs.zip"}), 1)
 		}},
 		{"zip 1,000 outputs", func(t *testing.T) {
-			zipped(t, server.open(t, bytesOf, request{method: "GET", path: "/v1/jobs/3/outputs.zip"}), small)
+			zipped(t, server.open(t, bytesOf, request{Method: "GET", Path: "/v1/jobs/3/outputs.zip"}), small)
 		}},
 		{"list 12,000 rows", func(t *testing.T) { list(t, "") }},
 		{"list 12,000 rows, sorted in memory", func(t *testing.T) { list(t, `{"order_by":[{"field":"name"}]}`) }},

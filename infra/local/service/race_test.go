@@ -16,7 +16,7 @@ import (
 func TestRace(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.load(t, peopleSeed, "acme")
+	r.Load(t, peopleSeed, "acme")
 	s := script{t, r}
 	job, node := s.started()
 
@@ -28,7 +28,7 @@ func TestRace(t *testing.T) {
 	for i := range writers {
 		all.Go(func() {
 			<-begin
-			answers[i] = node.do(t, r.url, request{method: "POST", path: job + "/outputs/model/bin", body: content(i)})
+			answers[i] = node.Do(t, r.URL, request{Method: "POST", Path: job + "/outputs/model/bin", Body: content(i)})
 		})
 	}
 	close(begin)
@@ -36,7 +36,7 @@ func TestRace(t *testing.T) {
 
 	winner, counts := -1, map[int]int{}
 	for i, a := range answers {
-		if counts[a.status]++; a.status == http.StatusOK {
+		if counts[a.Status]++; a.Status == http.StatusOK {
 			winner = i
 		}
 	}
@@ -45,34 +45,34 @@ func TestRace(t *testing.T) {
 		t.Fatal("nobody won")
 	}
 	var won, info output
-	answers[winner].decode(t, &won)
+	answers[winner].Decode(t, &won)
 	for _, a := range answers {
-		if a.status != http.StatusConflict {
+		if a.Status != http.StatusConflict {
 			continue
 		}
 		var problem struct {
 			Code, SHA256 string
 			PK           int64
 		}
-		a.decode(t, &problem)
+		a.Decode(t, &problem)
 		s.same("the winner, as a loser is told", []any{"duplicate_output", *won.SHA256, won.PK}, []any{problem.Code, problem.SHA256, problem.PK})
 	}
 	s.ok(&info, 200, node, "GET", job+"/outputs/model/bin/info", "")
 	s.same("what is there", won, info)
-	s.same("the bytes", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").body))
+	s.same("the bytes", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
 
 	s.ok(nil, 200, caller{}, "POST", "/-/sweep?grace=0s", "")
 	if keys := r.objects(t); len(keys) != 1 {
 		t.Errorf("%d objects after the sweep, want 1", len(keys))
 	}
-	s.same("the bytes after the sweep", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").body))
+	s.same("the bytes after the sweep", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
 }
 
 // TestSweep sweeps what the loser of a race left, but not before its time.
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.load(t, peopleSeed, "acme")
+	r.Load(t, peopleSeed, "acme")
 	s := script{t, r}
 	job, node := s.started()
 	loser := outputs.Addition{Job: 1, Name: "model", Type: "bin", Content: []byte("loser"), Creator: outputs.User{PK: 1}}
@@ -80,7 +80,7 @@ func TestSweep(t *testing.T) {
 		s.ok(nil, 200, node, "POST", job+"/outputs/model/bin", "winner")
 		return nil
 	}
-	if _, err := r.svc.Store.Add(auth.WithTenant(t.Context(), "acme"), "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
+	if _, err := r.Service.Store.Add(auth.WithTenant(t.Context(), "acme"), "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
 		t.Fatalf("the loser gets %v", err)
 	}
 	type counts struct{ Intents, Tombstones, Skipped int }
@@ -96,5 +96,5 @@ func TestSweep(t *testing.T) {
 		s.same("swept "+tc.query, tc.swept, swept)
 		s.same("objects after "+tc.query, tc.objects, len(r.objects(t)))
 	}
-	s.same("the bytes", "winner", string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").body))
+	s.same("the bytes", "winner", string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
 }

@@ -30,20 +30,20 @@ type script struct {
 
 func (s script) do(c caller, method, path, body string, header ...string) answer {
 	s.Helper()
-	req := request{method: method, path: path, body: body, header: map[string]string{}}
+	req := request{Method: method, Path: path, Body: body, Header: map[string]string{}}
 	for i := 0; i < len(header); i += 2 {
-		req.header[header[i]] = header[i+1]
+		req.Header[header[i]] = header[i+1]
 	}
-	return c.do(s, s.rig.url, req)
+	return c.Do(s, s.rig.URL, req)
 }
 
 // ok expects a status and reads the answer's JSON, if v is not nil.
 func (s script) ok(v any, status int, c caller, method, path, body string, header ...string) answer {
 	s.Helper()
 	a := s.do(c, method, path, body, header...)
-	a.want(s, status)
+	a.Want(s, status)
 	if v != nil {
-		a.decode(s, v)
+		a.Decode(s, v)
 	}
 	return a
 }
@@ -52,9 +52,9 @@ func (s script) ok(v any, status int, c caller, method, path, body string, heade
 func (s script) refused(status int, code string, c caller, method, path, body string, header ...string) map[string]any {
 	s.Helper()
 	a := s.do(c, method, path, body, header...)
-	a.want(s, status)
+	a.Want(s, status)
 	var problem map[string]any
-	a.decode(s, &problem)
+	a.Decode(s, &problem)
 	if problem["code"] != code {
 		s.Errorf("%s %s: code %v, want %s", method, path, problem["code"], code)
 	}
@@ -84,7 +84,7 @@ func (s script) names(c caller, body string) []string {
 func (r *rig) objects(t *testing.T) []string {
 	t.Helper()
 	var keys []string
-	pages := s3.NewListObjectsV2Paginator(r.aws.S3, &s3.ListObjectsV2Input{Bucket: &r.aws.Bucket})
+	pages := s3.NewListObjectsV2Paginator(r.AWS.S3, &s3.ListObjectsV2Input{Bucket: &r.AWS.Bucket})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
@@ -100,7 +100,7 @@ func (r *rig) objects(t *testing.T) []string {
 // started makes a running job of node 1 and returns its path.
 func (s script) started() (path string, node caller) {
 	s.Helper()
-	admin, node := s.rig.login(s.T, "admin", "acme"), s.rig.login(s.T, "alice", "acme").as("1")
+	admin, node := s.rig.Login(s.T, "admin", "acme"), s.rig.Login(s.T, "alice", "acme").As("1")
 	var job struct{ PK int64 }
 	s.ok(&job, 201, admin, "POST", "/v1/jobs/create", `{"node":1}`)
 	path = fmt.Sprintf("/v1/jobs/%d", job.PK)

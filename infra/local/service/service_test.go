@@ -22,10 +22,10 @@ const peopleSeed = `{
 func TestMainJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.load(t, peopleSeed, "acme")
+	r.Load(t, peopleSeed, "acme")
 	s := script{t, r}
-	admin, bob := r.login(t, "admin", "acme"), r.login(t, "bob", "acme")
-	node := r.login(t, "alice", "acme").as("1")
+	admin, bob := r.Login(t, "admin", "acme"), r.Login(t, "bob", "acme")
+	node := r.Login(t, "alice", "acme").As("1")
 
 	// A job comes to be worked.
 	var job struct {
@@ -43,8 +43,8 @@ func TestMainJob(t *testing.T) {
 	model, byJob := at+"/outputs/my%20model/Model%3CX%3E", fmt.Sprintf(`{"expressions":[{"type":"exact","field":"job","value":%d}]}`, job.PK)
 	s.refused(409, "job_not_started", admin, "POST", model, "too early")
 	s.ok(&job, 200, node, "GET", at+"/acquire", "")
-	s.refused(409, "job_acquired", node.as("2"), "GET", at+"/acquire", "")
-	s.refused(403, "permission_denied", node.as("2"), "POST", at+"/start", "")
+	s.refused(409, "job_acquired", node.As("2"), "GET", at+"/acquire", "")
+	s.refused(403, "permission_denied", node.As("2"), "POST", at+"/start", "")
 	s.ok(&job, 200, node, "POST", at+"/start", "")
 	s.ok(&job, 200, bob, "GET", at, "")
 	if job.Node == nil || *job.Node != 1 || job.StartTime == nil || job.EndTime != nil {
@@ -90,7 +90,7 @@ func TestMainJob(t *testing.T) {
 	s.ok(nil, 204, admin, "DELETE", pk, "")
 	s.ok(&got, 200, admin, "DELETE", model, "")
 	s.same("deletion_time after more deletes", deleted, *got.DeletionTime)
-	s.same("bytes of a deleted one", content, string(s.ok(nil, 200, bob, "GET", model, "").body))
+	s.same("bytes of a deleted one", content, string(s.ok(nil, 200, bob, "GET", model, "").Body))
 	if taken := s.refused(409, "duplicate_output", node, "POST", model, ""); taken["deletion_time"] != deleted {
 		t.Errorf("the deleted holder of the name is told as %v", taken)
 	}
@@ -117,7 +117,7 @@ func TestMainJob(t *testing.T) {
 	if got.PK <= added.PK {
 		t.Errorf("the next pk is %d, after %d", got.PK, added.PK)
 	}
-	s.same("bytes under the same name", "new bytes", string(s.ok(nil, 200, bob, "GET", model, "").body))
+	s.same("bytes under the same name", "new bytes", string(s.ok(nil, 200, bob, "GET", model, "").Body))
 
 	// The job ends.
 	s.ok(&job, 200, node, "POST", at+"/finish", "{}")

@@ -11,7 +11,7 @@ import (
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.load(t, peopleSeed, "acme")
+	r.Load(t, peopleSeed, "acme")
 	s := script{t, r}
 	var pair struct{ Access, Refresh string }
 	s.ok(&pair, 200, caller{}, "POST", "/v1/auth/obtain", `{"username":"bob@acme","password":"bob"}`)
@@ -20,7 +20,7 @@ func TestTokens(t *testing.T) {
 	for _, token := range []string{pair.Access, pair.Refresh, next.Access} {
 		s.ok(nil, 200, caller{}, "POST", "/v1/auth/verify", `{"token":"`+token+`"}`)
 	}
-	s.ok(nil, 200, caller{token: next.Access}, "POST", "/v1/job-outputs/list", "")
+	s.ok(nil, 200, caller{Token: next.Access}, "POST", "/v1/job-outputs/list", "")
 
 	claims, _, _ := strings.Cut(strings.SplitN(pair.Access, ".", 2)[1], ".")
 	payload, err := base64.RawURLEncoding.DecodeString(claims)
@@ -41,7 +41,7 @@ func TestTokens(t *testing.T) {
 		"another tenant in a signed token": strings.Replace(pair.Access, claims, base64.RawURLEncoding.EncodeToString(forged), 1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			script{t, r}.refused(401, "not_authenticated", caller{token: token}, "GET", "/v1/job-outputs/1", "")
+			script{t, r}.refused(401, "not_authenticated", caller{Token: token}, "GET", "/v1/job-outputs/1", "")
 		})
 	}
 }

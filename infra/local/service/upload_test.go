@@ -26,8 +26,8 @@ func (d described) refused(status int, code string, c caller, method, path, body
 	d.Helper()
 	a := d.script.do(c, method, path, body)
 	var problem struct{ Code string }
-	a.want(d, status)
-	a.decode(d, &problem)
+	a.Want(d, status)
+	a.Decode(d, &problem)
 	d.same(method+" "+path, code, problem.Code)
 	d.told(method, path, a)
 }
@@ -45,15 +45,15 @@ func (d described) keys(job string, node, bob caller) {
 		d.Helper()
 		a := d.script.do(c, "POST", path, body, "Idempotency-Key", key)
 		var problem struct{ Code string }
-		a.want(d, status)
-		a.decode(d, &problem)
+		a.Want(d, status)
+		a.Decode(d, &problem)
 		d.same("POST "+path, code, problem.Code)
 		d.told("POST", path, a)
 	}
 	replayed := func(what string, first, second answer) {
 		d.Helper()
-		d.same(what, []string{string(first.body), "", "true"},
-			[]string{string(second.body), first.header.Get("Idempotent-Replay"), second.header.Get("Idempotent-Replay")})
+		d.same(what, []string{string(first.Body), "", "true"},
+			[]string{string(second.Body), first.Header.Get("Idempotent-Replay"), second.Header.Get("Idempotent-Replay")})
 	}
 	path, body := job+"/outputs/keyed/txt", "some text"
 	replayed("added again", again(200, path, body, "key"), again(200, path, body, "key"))
@@ -61,7 +61,7 @@ func (d described) keys(job string, node, bob caller) {
 	refused(409, "duplicate_output", node, path, body, "another key")
 	refused(400, "invalid_request", node, path, body, strings.Repeat("k", 256))
 	refused(403, "permission_denied", bob, path, body, "key")
-	admin := d.rig.login(d.T, "admin", "acme") // whose key it is not
+	admin := d.rig.Login(d.T, "admin", "acme") // whose key it is not
 	refused(409, "duplicate_output", admin, path, body, "key")
 
 	path, body = job+"/uploads", `{"name":"keyed","type":"bin","size":5}`
@@ -69,11 +69,11 @@ func (d described) keys(job string, node, bob caller) {
 	replayed("begun again", begun, again(201, path, body, "key"))
 	refused(422, "idempotency_mismatch", node, path, `{"name":"keyed","type":"bin","size":6}`, "key")
 	var u struct{ ID string }
-	begun.decode(d, &u)
+	begun.Decode(d, &u)
 	path += "/" + u.ID
 	var linked struct{ Parts []outputs.UploadPart }
 	d.ok(&linked, 200, node, "GET", fmt.Sprintf("%s?sha256=%x", path, sha256.Sum256([]byte("hello"))), "")
-	caller{}.do(d, *linked.Parts[0].URL, request{method: "PUT", body: "hello", header: linked.Parts[0].Headers}).want(d, 200)
+	caller{}.Do(d, *linked.Parts[0].URL, request{Method: "PUT", Body: "hello", Header: linked.Parts[0].Headers}).Want(d, 200)
 	path += "/complete"
 	replayed("completed again", again(200, path, "", "key"), again(200, path, "", "key"))
 	refused(422, "idempotency_mismatch", node, path, fmt.Sprintf(`{"sha256":"%x"}`, sha256.Sum256([]byte("hello"))), "key")
@@ -82,14 +82,14 @@ func (d described) keys(job string, node, bob caller) {
 func (d described) told(method, path string, a answer) {
 	d.Helper()
 	header := http.Header{"Authorization": {"Bearer token"}}
-	if strings.HasPrefix(a.request.body, "{") {
+	if strings.HasPrefix(a.Request.Body, "{") {
 		header.Set("Content-Type", "application/json")
 	}
 	err := d.check.Check(openapicheck.Exchange{
-		Method: method, Target: path, RequestHeader: header, RequestBody: []byte(a.request.body), Status: a.status, Header: a.header, Body: a.body,
+		Method: method, Target: path, RequestHeader: header, RequestBody: []byte(a.Request.Body), Status: a.Status, Header: a.Header, Body: a.Body,
 	})
 	if err != nil {
-		d.Errorf("%s %s is not as the API is described: %v\n%.1000s", method, path, err, a.body)
+		d.Errorf("%s %s is not as the API is described: %v\n%.1000s", method, path, err, a.Body)
 	}
 }
 
@@ -97,14 +97,14 @@ func (d described) told(method, path string, a answer) {
 func TestUploads(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.load(t, peopleSeed, "acme")
+	r.Load(t, peopleSeed, "acme")
 	check, err := openapicheck.New()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := described{script{t, r}, check}
 	job, node := s.started()
-	bob := r.login(t, "bob", "acme")
+	bob := r.Login(t, "bob", "acme")
 	whole := strings.Repeat("0123456789abcdef", 5<<20/16) + "the rest"
 	body := fmt.Sprintf(`{"name":"model","type":"bin","size":%d,"part_size":%d,"content_type":"image/png"}`, len(whole), 5<<20)
 
@@ -136,7 +136,7 @@ func TestUploads(t *testing.T) {
 		if u.Arrived != nil || len(u.Parts) != 1 {
 			t.Fatalf("the link of part %d: %+v", number, u)
 		}
-		caller{}.do(t, *u.Parts[0].URL, request{method: "PUT", body: content, header: u.Parts[0].Headers}).want(t, 200)
+		caller{}.Do(t, *u.Parts[0].URL, request{Method: "PUT", Body: content, Header: u.Parts[0].Headers}).Want(t, 200)
 	}
 	path := begin(body)
 	send(path, 2, whole[5<<20:])
@@ -158,7 +158,7 @@ func TestUploads(t *testing.T) {
 	s.ok(nil, 200, node, "HEAD", path, "")
 	s.refused(409, "upload_completed", node, "DELETE", path, "")
 	s.refused(409, "duplicate_output", node, "POST", job+"/uploads", body)
-	s.same("the content", whole, string(s.script.ok(nil, 200, node, "GET", job+"/outputs/model/bin?delivery=bytes", "").body))
+	s.same("the content", whole, string(s.script.ok(nil, 200, node, "GET", job+"/outputs/model/bin?delivery=bytes", "").Body))
 
 	small := begin(fmt.Sprintf(`{"name":"small","type":"txt","size":5,"sha256":"%x"}`, sha256.Sum256([]byte("hello"))))
 	s.refused(400, "invalid_request", node, "GET", fmt.Sprintf("%s?sha256=%x", small, sha256.Sum256([]byte("other"))), "")
@@ -173,10 +173,10 @@ func TestUploads(t *testing.T) {
 	s.ok(nil, 204, node, "DELETE", aborted, "")
 	s.refused(409, "upload_aborted", node, "POST", aborted+"/complete", "")
 	late := begin(`{"name":"late","type":"t","size":5}`)
-	r.clock.tick(outputs.DefaultUploadLife)
-	r.clock.Now()
-	r.clock.tick(0)
-	node = r.login(t, "alice", "acme").as("1")
+	r.Clock.Tick(outputs.DefaultUploadLife)
+	r.Clock.Now()
+	r.Clock.Tick(0)
+	node = r.Login(t, "alice", "acme").As("1")
 	s.refused(410, "upload_expired", node, "POST", late+"/complete", "")
 	s.ok(&u, 200, node, "GET", late, "")
 	s.same("the state of one that expired", "aborted", u.State)

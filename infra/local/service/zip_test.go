@@ -18,21 +18,21 @@ import (
 func TestZip(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.load(t, peopleSeed, "acme")
+	r.Load(t, peopleSeed, "acme")
 	check, err := openapicheck.New()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := described{script{t, r}, check}
 	job, node := s.started()
-	admin, bob := r.login(t, "admin", "acme"), r.login(t, "bob", "acme")
+	admin, bob := r.Login(t, "admin", "acme"), r.Login(t, "bob", "acme")
 	path := job + "/outputs.zip"
 
 	unzip := func() map[string]string {
 		t.Helper()
 		a := s.script.ok(nil, 200, bob, "GET", path, "")
 		s.told("GET", path, a)
-		z, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
+		z, err := zip.NewReader(bytes.NewReader(a.Body), int64(len(a.Body)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,10 +50,10 @@ func TestZip(t *testing.T) {
 		}
 		head := s.script.ok(nil, 200, bob, "HEAD", path, "")
 		s.told("HEAD", path, head)
-		a.header.Del("Date")
-		head.header.Del("Date")
-		s.same("headers of HEAD", a.header, head.header)
-		s.same("Content-Length", fmt.Sprint(len(a.body)), a.header.Get("Content-Length"))
+		a.Header.Del("Date")
+		head.Header.Del("Date")
+		s.same("headers of HEAD", a.Header, head.Header)
+		s.same("Content-Length", fmt.Sprint(len(a.Body)), a.Header.Get("Content-Length"))
 		return contents
 	}
 	s.same("the zip of a job without outputs", map[string]string{}, unzip())
@@ -78,21 +78,21 @@ func TestZip(t *testing.T) {
 
 	// Bytes that are lost in the middle: whoever reads notices.
 	for _, key := range r.objects(t) {
-		object, err := r.aws.S3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &r.aws.Bucket, Key: &key})
+		object, err := r.AWS.S3.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: &r.AWS.Bucket, Key: &key})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if *object.ContentLength == int64(len(large)+1) {
-			if _, err := r.aws.S3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &r.aws.Bucket, Key: &key}); err != nil {
+			if _, err := r.AWS.S3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &r.AWS.Bucket, Key: &key}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	a := s.do(bob, "GET", path, "")
-	if _, err := archive.Check(bytes.NewReader(a.body), int64(len(a.body))); a.broken == nil || err == nil || a.status != 200 {
-		t.Errorf("with bytes missing: %d with %d bytes, broken %v, as a zip %v", a.status, len(a.body), a.broken, err)
+	if _, err := archive.Check(bytes.NewReader(a.Body), int64(len(a.Body))); a.Broken == nil || err == nil || a.Status != 200 {
+		t.Errorf("with bytes missing: %d with %d bytes, broken %v, as a zip %v", a.Status, len(a.Body), a.Broken, err)
 	}
-	if log := r.log.Take(); !strings.Contains(log, "bytes_missing") {
+	if log := r.Log.Take(); !strings.Contains(log, "bytes_missing") {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
 	s.ok(nil, 200, admin, "DELETE", fmt.Sprintf("/v1/job-outputs/%d/hard", pks["last/bin"]), "")
