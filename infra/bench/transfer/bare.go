@@ -54,9 +54,11 @@ func (b *bare) add(ctx context.Context, job int, name string, content []byte) er
 	hash := sha256.Sum256([]byte(name))
 	nameKey := key(partition, "N#"+hex.EncodeToString(hash[:]))
 	id := fmt.Sprintf("01K%023d", b.n.Add(1))
+	call := sha256.Sum256([]byte(id))
+	again := key("T#bare#I#"+hex.EncodeToString(call[:]), "I") // the command adds with an idempotency key
 
 	_, err := b.db.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: map[string]types.KeysAndAttributes{
-		b.table: {Keys: []item{key(partition, "JOB"), nameKey}, ConsistentRead: aws.Bool(true)},
+		b.table: {Keys: []item{key(partition, "JOB"), nameKey, again}, ConsistentRead: aws.Bool(true)},
 	}})
 	if err != nil {
 		return err
@@ -104,11 +106,15 @@ func (b *bare) add(ctx context.Context, job int, name string, content []byte) er
 	maps.Copy(byPK, key(fmt.Sprintf("T#bare#O#%d", pk), "O"))
 	byPK["TLPK"], byPK["TLSK"] = text(fmt.Sprintf("T#bare#S%d", pk%4)), text(fmt.Sprintf("%s#%010d", now, pk))
 	maps.Copy(byName, nameKey)
+	kept := maps.Clone(again)
+	kept["fingerprint"], kept["expires"] = text(hex.EncodeToString(hash[:])), number(time.Now().Add(24*time.Hour).Unix())
+	kept["output"] = &types.AttributeValueMemberM{Value: row}
 	absent := aws.String("attribute_not_exists(PK)")
 	_, err = b.db.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
 		{Put: &types.Put{TableName: &b.table, Item: byPK, ConditionExpression: absent}},
 		{Put: &types.Put{TableName: &b.table, Item: byName, ConditionExpression: absent}},
 		{Delete: &types.Delete{TableName: &b.table, Key: intent, ConditionExpression: aws.String("attribute_not_exists(claimed)")}},
+		{Put: &types.Put{TableName: &b.table, Item: kept, ConditionExpression: absent}},
 	}})
 	return err
 }
