@@ -70,7 +70,7 @@ func prepare(ctx context.Context, quick bool) (*bench, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	b := &bench{root: root, build: filepath.Join(root, "build", "bench"), quick: quick}
+	b := &bench{root: root, build: filepath.Join(root, "build", "lambdas"), quick: quick}
 	few := []auth.Action{auth.OutputsRetrieve, auth.OutputsDownload, auth.JobsAddOutput, auth.AuthAuthorize}
 	for _, f := range functions.Catalogue() {
 		if !quick || slices.Contains(few, f.Name) {
