@@ -80,6 +80,11 @@ func TestLoad(t *testing.T) {
 	steady(t, busy(t, s, all, "soak", long), long)
 	ended(t, s, all)
 	killed(t, s, all, "the object store", s.servers.KillS3, s.servers.RestartS3)
+	if report.Count(0, 4) == 0 {
+		return // make test kills DynamoDB once, in infra/local
+	}
+	// DynamoDB Local answers a transaction before it has committed it, and may forget it when
+	// it is killed (infra/local/crash_test.go): a loss here is to be looked at with that in mind.
 	killed(t, s, all, "DynamoDB", s.servers.KillDynamoDB, s.servers.RestartDynamoDB)
 }
 
