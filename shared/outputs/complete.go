@@ -175,6 +175,11 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *uploadRow, c *
 	if !gone {
 		completed, err := verifyParts(row, parts, c)
 		if err != nil {
+			if head, headErr := s.head(ctx, tenant, row.ID); headErr != nil {
+				return headErr
+			} else if head != nil { // another call has just put them together, and they are being removed
+				return errAgain
+			}
 			return err
 		}
 		made, err := s.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{

@@ -106,9 +106,7 @@ func (s *Store) lookAgain(ctx context.Context, k *keyed) (*idempotencyRow, error
 
 // keep adds the key's row to the transaction that does the call.
 func (s *Store) keep(tx *dynamo.WriteTx, k *keyed) {
-	if k != nil {
-		tx.Put(s.table.Put(k.row).If("attribute_not_exists('PK') OR 'expires' <= ?", s.now().Unix()))
-	}
+	tx.Put(s.table.Put(k.row).If("attribute_not_exists('PK') OR 'expires' <= ?", s.now().Unix()))
 }
 
 // output is the output that was answered.
