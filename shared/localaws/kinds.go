@@ -97,6 +97,7 @@ func newS3(gateway, dataDir string) (*server, error) {
 		args := []string{
 			gateway, "--access", AccessKeyID, "--secret", SecretAccessKey, "--region", Region,
 			"--port", "127.0.0.1:" + strconv.Itoa(port), "--health", "/health", "--quiet",
+			"--keep-alive", // as S3 does; else every call connects anew
 			"posix",
 		}
 		if beside {
