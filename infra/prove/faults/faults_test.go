@@ -24,13 +24,13 @@ const benches = 4
 
 // tryAll runs cases on several benches, and returns how many were run and how many broke a
 // promise or the model.
-func tryAll(t *testing.T, cases []trial) (tried, wrong int) {
+func tryAll(t *testing.T, check *report.Check, cases []trial) (tried, wrong int) {
 	t.Helper()
 	var (
-		next   atomic.Int64
-		bad    atomic.Int64
-		all    sync.WaitGroup
-		report sync.Mutex
+		next  atomic.Int64
+		bad   atomic.Int64
+		all   sync.WaitGroup
+		lines sync.Mutex
 	)
 	for i := range benches {
 		b := bench.New(t, fmt.Sprintf("case-%d", i))
@@ -40,17 +40,18 @@ func tryAll(t *testing.T, cases []trial) (tried, wrong int) {
 				if n >= int64(len(cases)) {
 					return
 				}
+				check.Tell(int(n), len(cases))
 				c := cases[n]
 				broken, _, err := try(b, c)
 				if err != nil {
 					broken = append(broken, "the case itself failed: "+err.Error())
 				}
 				if len(broken) > 0 {
-					report.Lock()
+					lines.Lock()
 					if bad.Add(1) <= 20 {
 						t.Errorf("%s:\n%s", c, strings.Join(broken, "\n"))
 					}
-					report.Unlock()
+					lines.Unlock()
 				}
 			}
 		})
@@ -106,7 +107,7 @@ func TestEveryFault(t *testing.T) {
 		telling := slices.IndexFunc(cases, func(c trial) bool { return c.rank() > 0 })
 		cases = cases[:telling+20]
 	}
-	tried, wrong := tryAll(t, cases)
+	tried, wrong := tryAll(t, check, cases)
 	check.AtLeast(fmt.Sprintf("cases (action, call, fault, retries, sweeps) tried, of %d there are", all), tried, len(cases))
 	check.Equal("of these outside the model, or with a promise broken", wrong, 0)
 }
@@ -146,7 +147,7 @@ func TestPairs(t *testing.T) {
 		}
 		cases = append(cases, c)
 	}
-	tried, wrong := tryAll(t, cases)
+	tried, wrong := tryAll(t, check, cases)
 	check.AtLeast("seeded pairs of faults tried", tried, want)
 	check.Equal("of these outside the model, or with a promise broken", wrong, 0)
 }

@@ -26,6 +26,7 @@ func TestHistories(t *testing.T) {
 	want, wantFaulty := report.Count(6, 500), report.Count(3, 200)
 	var recorded, faulty, calls, unanswered, illegal, undecided, broken int
 	for n := range want {
+		check.Tell(n, want)
 		withFaults := n < wantFaulty
 		h := record(b, report.Seed()*1_000_000+uint64(n), withFaults)
 		recorded++

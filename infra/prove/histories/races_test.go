@@ -91,6 +91,7 @@ func TestRaces(t *testing.T) {
 			want, wrong := report.Count(15, 1000), 0
 			orders := map[string]int{}
 			for round := range want {
+				check.Tell(round, want)
 				r := b.Begin()
 				tc.setup(r)
 				order := meet(r, ahead, tc.calls(r), time.Millisecond/4<<random.IntN(8), round%2)

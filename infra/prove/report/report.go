@@ -67,6 +67,14 @@ func Begin(tb testing.TB, section string, seed uint64) *Check {
 	return &Check{tb: tb, section: section, seed: seed, begun: time.Now()}
 }
 
+// Tell says in the log how far a long check is, at every twentieth of its way.
+func (c *Check) Tell(done, of int) {
+	c.tb.Helper()
+	if of >= 200 && done*20/of != (done-1)*20/of {
+		c.tb.Logf("%d of %d after %s", done, of, time.Since(c.begun).Round(time.Second))
+	}
+}
+
 // AtLeast holds that a count reached what was asked for.
 func (c *Check) AtLeast(check string, got, want int) {
 	c.tb.Helper()

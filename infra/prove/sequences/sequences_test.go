@@ -39,7 +39,10 @@ func TestSequences(t *testing.T) {
 	check := report.Begin(t, "sequences", report.Seed())
 	table := newTable(t)
 	kinds := map[auth.Action]map[int]int{} // answers by status
-	rapid.Check(t, func(t *rapid.T) { play(t, table.begin(), kinds) })
+	rapid.Check(t, func(t *rapid.T) {
+		check.Tell(table.games, want)
+		play(t, table.begin(), kinds)
+	})
 	check.AtLeast("sequences of calls, in two tenants, held against the model", table.games, want)
 	check.AtLeast("calls in them", table.calls, want*steps*8/10)
 	dull := 0
