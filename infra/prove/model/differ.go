@@ -61,7 +61,9 @@ func Differs(want, got Answer, after State) string {
 		seen, holder := *got.Holder, *want.Holder
 		for name, o := range after.Outputs { // its pk or time may have been open
 			if o.SHA256 == holder.SHA256 && o.PK == holder.PK {
-				o = o.fill(Output{PK: seen.PK, DeletionTime: seen.DeletionTime})
+				told := o
+				told.PK, told.DeletionTime = seen.PK, seen.DeletionTime
+				o = o.fill(told)
 				holder.PK, holder.DeletionTime = o.PK, o.DeletionTime
 				after.Outputs[name] = o
 				break

@@ -74,4 +74,12 @@ func TestPermits(t *testing.T) {
 	must(model.Call{Action: auth.OutputsDestroy, Caller: node, PK: 5}, model.Answer{Status: 403, Code: "permission_denied"})
 	must(model.Call{Action: auth.OutputsList}, model.Answer{Status: 200, Outputs: []model.Output{output}})
 	never(model.Call{Action: auth.OutputsList}, model.Answer{Status: 200})
+
+	// A refusal tells the pk of the name's holder, and leaves open what it does not tell.
+	add.Name, info.Name = "late", "late"
+	add.Caller = model.Caller{Tenant: "acme", Directory: true, Admin: true}
+	must(add, model.Answer{Unknown: true})
+	must(add, model.Answer{Status: 409, Code: "duplicate_output", Holder: &model.Holder{PK: 6, SHA256: output.SHA256}})
+	output.PK, output.Name, output.Creator = 6, "late", 3
+	must(info, model.Answer{Status: 200, Output: &output})
 }
