@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/go-json-experiment/json"
 	jsonv1 "github.com/go-json-experiment/json/v1" // means what encoding/json does, in less time
 
 	"joboutputs/shared/fault"
@@ -91,7 +92,7 @@ func encodeEvent(event events.APIGatewayProxyRequest) ([]byte, error) {
 	if event.Body != "" {
 		wire.Body = &event.Body
 	}
-	return jsonv1.Marshal(wire)
+	return json.Marshal(wire, jsonv1.DefaultOptionsV1(), json.Deterministic(false))
 }
 
 // staged ends the documents about size: only an add has a reason to be so large.

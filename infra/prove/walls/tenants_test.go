@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +47,7 @@ type walls struct {
 	mine, theirs string
 	tally
 
+	keyed    string   // theirs: an upload on a job both have, made and completed by calls with keys
 	staged   []staged // theirs: an open upload, a completed one, an aborted one, an open one of a job both have
 	foreign  []output // theirs, beyond the seed; the jobs beyond it are 7020001 to 7020005
 	canaries []string // texts of theirs that are nowhere in mine
@@ -72,7 +74,7 @@ func newWalls(t *testing.T, mine, theirs string) *walls {
 	w.findCanaries()
 	w.probes = map[string][]probe{}
 	for resource := range resources() {
-		w.probes[resource] = w.probe(resource)
+		w.probes[resource] = append(w.probe(resource), w.keyedProbes(resource)...)
 	}
 	return w
 }
@@ -120,10 +122,48 @@ func (w *walls) furnish() {
 	w.send(user, "7020001", w.staged[1].id, "content of canary-upload-1")
 	w.ok(nil, 200, user, "POST", "/v1/jobs/7020001/uploads/"+w.staged[1].id+"/complete", "")
 	w.ok(nil, 204, user, "DELETE", "/v1/jobs/7020001/uploads/"+w.staged[2].id, "")
+	w.furnishKeyed(w.rig.Login(w.T, "admin", w.theirs).As("11"))
 	for _, i := range []int{1, 3} {
 		w.ok(nil, 204, user, "DELETE", fmt.Sprintf("/v1/job-outputs/%d", w.foreign[i].PK), "")
 	}
 	w.ok(nil, 200, user, "DELETE", fmt.Sprintf("/v1/job-outputs/%d/hard", w.foreign[5].PK), "")
+}
+
+// furnishKeyed makes calls with idempotency keys, as a user whose pk, name and node there
+// are in mine too, on a job that both have: but for the tenant, a call of mine is the same.
+func (w *walls) furnishKeyed(admin servicetest.Caller) {
+	w.Helper()
+	key := func(of string) []string { return []string{"Idempotency-Key", "canary-key-" + of} }
+	w.ok(nil, 200, admin, "POST", "/v1/jobs/2/outputs/canary-keyed/bin", "", key("add")...)
+	var upload struct{ ID string }
+	w.ok(&upload, 201, admin, "POST", "/v1/jobs/2/uploads", `{"name":"canary-keyed","type":"tar","size":9}`, key("begin")...)
+	w.send(admin, "2", upload.ID, "nine byte")
+	w.ok(nil, 200, admin, "POST", "/v1/jobs/2/uploads/"+upload.ID+"/complete", "", key("complete")...)
+	w.keyed = upload.ID
+}
+
+// keyedProbes are those calls, made again in mine.
+func (w *walls) keyedProbes(resource string) []probe {
+	key := func(of string) (map[string]string, gap) {
+		return map[string]string{"Idempotency-Key": "{key}"}, gap{"key", "canary-key-" + of, "absent-key-" + of}
+	}
+	name := gap{"name", "canary-keyed", "absent-keyed"}
+	p := probe{methods: []string{http.MethodPost}}
+	switch resource {
+	case "/v1/jobs/{pk}/outputs/{name}/{type}":
+		header, gap := key("add")
+		p.path, p.header, p.gaps = "/v1/jobs/2/outputs/{name}/bin", header, append(p.gaps, name, gap)
+	case "/v1/jobs/{pk}/uploads":
+		header, gap := key("begin")
+		p.path, p.header, p.gaps = "/v1/jobs/2/uploads", header, append(p.gaps, name, gap)
+		p.body = `{"name":"{name}","type":"tar","size":9}`
+	case "/v1/jobs/{pk}/uploads/{id}/complete":
+		header, key := key("complete")
+		p.path, p.header, p.gaps = "/v1/jobs/2/uploads/{id}/complete", header, append(p.gaps, key, gap{"id", w.keyed, "01" + strings.Repeat("0", 24)})
+	default:
+		return nil
+	}
+	return []probe{p}
 }
 
 // staged is an upload.
