@@ -1,10 +1,10 @@
 package outputs_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-
 	"os"
 	"slices"
 	"strconv"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
 
 	"joboutputs/shared/auth"
@@ -156,6 +157,40 @@ func TestIncomplete(t *testing.T) {
 	wantFault(t, err, fault.UploadExpired)
 	if err := s.AbortUpload(acting(t), tenant, 1, several.ID, anyone); err != nil {
 		t.Errorf("abort of an expired upload: %v", err)
+	}
+}
+
+// TestPartOfAnotherSize: no link sends one, but who else writes to the bucket may; nothing
+// is made of it, and the client may send the part again.
+func TestPartOfAnotherSize(t *testing.T) {
+	t.Parallel()
+	s, a, _ := newStore(t)
+	startedJob(t, s, 1)
+	whole := stuff(2*partBytes, 1)
+	n := newUpload("n", len(whole))
+	n.PartSize = partBytes
+	u := mustBegin(t, s, n)
+	send(t, s, u, whole, 2)
+	begun, err := a.S3.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &a.Bucket})
+	if err != nil || len(begun.Uploads) != 1 {
+		t.Fatalf("%+v, %v", begun, err)
+	}
+	if _, err := a.S3.UploadPart(t.Context(), &s3.UploadPartInput{
+		Bucket: &a.Bucket, Key: begun.Uploads[0].Key, UploadId: begun.Uploads[0].UploadId, PartNumber: aws.Int32(1),
+		Body: bytes.NewReader(whole[:partBytes+1]), ChecksumAlgorithm: s3types.ChecksumAlgorithmSha256,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
+	if f, _ := fault.As(err); !fault.Is(err, fault.UploadIncomplete) || !cmp.Equal(f.Details["wrong"], []int{1}) {
+		t.Fatalf("complete: %v", err)
+	}
+	if missing := numbers(status(t, s, u).Parts); !cmp.Equal(missing, []int{1}) {
+		t.Errorf("the parts to be sent are %v", missing)
+	}
+	send(t, s, u, whole, 1)
+	if o := mustComplete(t, s, u); o.Size != int64(len(whole)) {
+		t.Errorf("completed %+v", o)
 	}
 }
 

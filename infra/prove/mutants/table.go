@@ -86,6 +86,10 @@ func mutants() []mutant {
 			`return tenantKey(tenant) + "#S" +`, `return tenantKey("") + "#S" +`, store("TestList"),
 		},
 		{
+			"idempotency keys have keys without the tenant", "shared/outputs/keys.go",
+			`return tenantKey(tenant) + "#I#" +`, `return tenantKey("") + "#I#" +`, store("TestKeysApart"),
+		},
+		{
 			"a cursor is good in every tenant", "shared/filter/cursor.go",
 			"\n\th.Write([]byte(tenant))", "\n\t_ = tenant", killer{"./shared/filter", "TestCursorRefused"},
 		},
@@ -147,6 +151,10 @@ func mutants() []mutant {
 		{
 			"a part may have another checksum", "shared/outputs/complete.go",
 			`named && claimed != *p.SHA256 {`, `named && claimed == "" {`, store("TestIncomplete"),
+		},
+		{
+			"a part may have another size", "shared/outputs/complete.go",
+			`if p.Size != size || p.SHA256 == nil`, `if size == 0 || p.SHA256 == nil`, store("TestPartOfAnotherSize"),
 		},
 		{
 			"content of one part may have another checksum", "shared/outputs/complete.go",
