@@ -90,6 +90,14 @@ func mutants() []mutant {
 			`return tenantKey(tenant) + "#I#" +`, `return tenantKey("") + "#I#" +`, store("TestKeysApart"),
 		},
 		{
+			"the wall lets every row through", "shared/walls/caller.go",
+			`return c.partition(text(key["PK"]))`, `return text(key["PK"]) != ""`, killer{"./shared/walls", "TestTenantRefuses"},
+		},
+		{
+			"the wall lets every object through", "shared/walls/caller.go",
+			`if key == nil || !within(*key, "t/", string(c), '/') {`, `if key == nil || len(*key) < len("t/")+len(c)+1 {`, killer{"./shared/walls", "TestTenantRefuses"},
+		},
+		{
 			"a cursor is good in every tenant", "shared/filter/cursor.go",
 			"\n\th.Write([]byte(tenant))", "\n\t_ = tenant", killer{"./shared/filter", "TestCursorRefused"},
 		},
