@@ -35,6 +35,7 @@ type held struct {
 	pk      int64
 	content string
 	state   state
+	doubted *state // what was acknowledged, and may have been forgotten
 }
 
 // client uses the service and knows what its answers must be.
@@ -48,6 +49,16 @@ type client struct {
 
 	own  map[string]*held // by name
 	made int
+
+	last    acknowledged
+	doubted time.Time // the kill of a forgetful store that was last heeded
+}
+
+// acknowledged is a write that was answered well.
+type acknowledged struct {
+	name string
+	h    *held
+	at   time.Time
 }
 
 func newClient(s *site, job int64, seed uint64) *client {
@@ -65,11 +76,31 @@ func (c *client) run(ctx context.Context) {
 			}
 			c.caller, c.since = caller, time.Now()
 		}
+		c.doubt()
 		if c.rnd.IntN(5) > 0 {
 			c.read()
 		} else {
 			c.write()
 		}
+	}
+}
+
+// moment is how long before it was killed a forgetful store may have acknowledged a write
+// that it forgets.
+const moment = 200 * time.Millisecond
+
+// doubt takes back what a forgetful store acknowledged just before it was killed: what
+// became of it is asked.
+func (c *client) doubt() {
+	killed := c.site.forgot()
+	if killed.Equal(c.doubted) {
+		return
+	}
+	c.doubted = killed
+	if h := c.last.h; h != nil && c.last.at.After(killed.Add(-moment)) {
+		was := h.state
+		h.state, h.doubted = unknown, &was
+		c.own[c.last.name] = h // it was taken out, if what may be forgotten is its end
 	}
 }
 
@@ -230,6 +261,7 @@ func (c *client) add() {
 	case r.lost():
 	case r.status == http.StatusOK && json.Unmarshal(r.body, &row) == nil:
 		h.pk, h.state = row.PK, active
+		c.last = acknowledged{name, h, time.Now()}
 	default:
 		c.wrong(r, "adding %s", name)
 	}
@@ -245,6 +277,7 @@ func (c *client) change(name string, h *held, method, action string, to state) {
 		h.state = gone
 	case was != gone && (r.status == 200 || r.status == 204):
 		h.state = to
+		c.last = acknowledged{name, h, time.Now()}
 	default:
 		c.wrong(r, "%s %s of %s", method, action, name)
 	}
@@ -264,6 +297,7 @@ func (c *client) settle(name string, h *held) bool {
 	case r.lost():
 		return false
 	case r.status == 404:
+		h.state = gone
 		delete(c.own, name)
 	case r.status == 200 && json.Unmarshal(r.body, &row) == nil && (h.pk == 0 || h.pk == row.PK):
 		h.pk, h.state = row.PK, active
@@ -273,6 +307,10 @@ func (c *client) settle(name string, h *held) bool {
 	default:
 		c.wrong(r, "%s, of which nothing is known", name)
 	}
+	if h.doubted != nil && *h.doubted != h.state {
+		c.tally.forget()
+	}
+	h.doubted = nil
 	return true
 }
 
@@ -284,6 +322,7 @@ func (c *client) verify() {
 		return
 	}
 	c.caller, c.since = caller, time.Now()
+	c.doubt()
 	if !c.check(true) {
 		c.tally.wrong(fmt.Sprintf("the list of job %d does not come", c.job))
 	}
@@ -309,6 +348,7 @@ type tally struct {
 	unavailable, withoutRetry int // answers 503; of them, without Retry-After
 	failed                    int // answers 5xx but 503
 	cut                       int // no answer, or not a whole one
+	forgotten                 int // writes that a forgetful store acknowledged in its last moment
 	wrongs, losses            []string
 	took                      []time.Duration
 }
@@ -359,4 +399,10 @@ func (t *tally) lose(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.losses = append(t.losses, text)
+}
+
+func (t *tally) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forgotten++
 }

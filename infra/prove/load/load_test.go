@@ -79,13 +79,8 @@ func TestLoad(t *testing.T) {
 	long := duration(2*time.Second, 5*time.Minute)
 	steady(t, busy(t, s, all, "soak", long), long)
 	ended(t, s, all)
-	killed(t, s, all, "the object store", s.servers.KillS3, s.servers.RestartS3)
-	if report.Count(0, 4) == 0 {
-		return // make test kills DynamoDB once, in infra/local
-	}
-	// DynamoDB Local answers a transaction before it has committed it, and may forget it when
-	// it is killed (infra/local/crash_test.go): a loss here is to be looked at with that in mind.
-	killed(t, s, all, "DynamoDB", s.servers.KillDynamoDB, s.servers.RestartDynamoDB)
+	killed(t, s, all, "the object store", s.servers.KillS3, s.servers.RestartS3, 0)
+	killed(t, s, all, "DynamoDB Local", s.killForgetful, s.servers.RestartDynamoDB, 1)
 }
 
 // busy keeps all clients at it, undisturbed, and answers what the process used meanwhile.
@@ -173,8 +168,8 @@ func ended(t *testing.T, s *site, all []*client) {
 }
 
 // killed kills a store while all clients are at it, and starts it again a little later, at
-// the same address and on the same data, a few times.
-func killed(t *testing.T, s *site, all []*client, store string, kill func(), restart func(context.Context) error) {
+// the same address and on the same data, a few times. It may forget so many writes each time.
+func killed(t *testing.T, s *site, all []*client, store string, kill func(), restart func(context.Context) error, forgets int) {
 	t.Helper()
 	check := report.Begin(t, "load", report.Seed())
 	counts := counted(all)
@@ -197,6 +192,9 @@ func killed(t *testing.T, s *site, all []*client, store string, kill func(), res
 	check.Equal(what+": of these without Retry-After", counts.withoutRetry, 0)
 	check.Equal(what+": times that it recovered when the store was back", recovered, rounds)
 	conclude(t, check, what, s, all, counts)
+	if forgets > 0 {
+		check.AtMost(what+": writes of its last moment that it acknowledged and forgot, by a fault of its own", counts.forgotten, rounds*forgets)
+	}
 }
 
 // recovers waits until as many writes as there are clients were answered well.

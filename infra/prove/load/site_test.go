@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -42,6 +43,25 @@ type site struct {
 	cmd   *exec.Cmd
 	url   string
 	ended chan struct{}
+
+	killed atomic.Pointer[time.Time] // when a store that forgets was, the last time
+}
+
+// forgot is when a store was killed that forgets what it acknowledged last; zero = never.
+func (s *site) forgot() time.Time {
+	if at := s.killed.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
+// killForgetful kills DynamoDB Local, which answers a transaction before it has committed
+// it, and forgets the last one when it is killed (infra/local/crash_test.go). DynamoDB does
+// no such thing.
+func (s *site) killForgetful() {
+	now := time.Now()
+	s.killed.Store(&now)
+	s.servers.KillDynamoDB()
 }
 
 // program is the local run, built once.
