@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -79,7 +78,7 @@ func recorded(t *testing.T) map[string][]faults.Call {
 }
 
 // TestEveryFault lets every fault befall every call of every action, with every number of
-// repetitions and sweeps.
+// repetitions and sweeps; at less than the full scale, a sample of that.
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	check := report.Begin(t, "faults", report.Seed())
@@ -102,11 +101,9 @@ func TestEveryFault(t *testing.T) {
 	all := len(cases)
 	random := rand.New(rand.NewPCG(report.Seed(), 1)) //nolint:gosec // repeatable
 	random.Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
-	if os.Getenv(report.EnvScale) == "" { // make test takes a sample: what breaks most, and some of the rest
-		slices.SortStableFunc(cases, func(a, b trial) int { return a.rank() - b.rank() })
-		telling := slices.IndexFunc(cases, func(c trial) bool { return c.rank() > 0 })
-		cases = cases[:telling+20]
-	}
+	slices.SortStableFunc(cases, func(a, b trial) int { return a.rank() - b.rank() }) // what breaks most comes first
+	telling := slices.IndexFunc(cases, func(c trial) bool { return c.rank() > 0 })
+	cases = cases[:report.Count(telling+20, all)]
 	tried, wrong := tryAll(t, check, cases)
 	check.AtLeast(fmt.Sprintf("cases (action, call, fault, retries, sweeps) tried, of %d there are", all), tried, len(cases))
 	check.Equal("of these outside the model, or with a promise broken", wrong, 0)
