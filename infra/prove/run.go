@@ -110,7 +110,7 @@ func (t test) run(ctx context.Context, r *runner, log io.Writer) ([]report.Row, 
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	args := []string{"--", "go", "test", "-count=1", "-timeout=2h", "-v"}
+	args := []string{"--", "go", "test", "-count=1", "-timeout=2h", "-parallel=8", "-v"} // most of a case is waiting for a store
 	if t.race {
 		args = append(args, "-race")
 	}

@@ -22,9 +22,10 @@ import (
 	"joboutputs/shared/outputs"
 )
 
-// race is two calls that meet, again and again.
+// race is two calls that meet, again and again; of the full scale, so many times.
 type race struct {
 	name  string
+	often int
 	setup func(*bench.Run)
 	calls func(*bench.Run) [2]model.Call
 }
@@ -34,34 +35,35 @@ func races() []race {
 		return model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "model", Type: "bin", Content: content}
 	}
 	sweep := model.Call{Action: auth.Sweep, At: late}
+	const often, seldom = 1000, 250
 	return []race{
-		{"reinstate ∥ hard delete", func(r *bench.Run) { bench.Destroyed(r); r.Rig.Clock.Advance(time.Second) }, func(r *bench.Run) [2]model.Call {
+		{"reinstate ∥ hard delete", often, func(r *bench.Run) { bench.Destroyed(r); r.Rig.Clock.Advance(time.Second) }, func(r *bench.Run) [2]model.Call {
 			return [2]model.Call{{Action: auth.OutputsReinstate, PK: r.PK}, {Action: auth.OutputsHardDelete, PK: r.PK}}
 		}},
-		{"destroy ∥ hard delete", bench.Added, func(r *bench.Run) [2]model.Call {
+		{"destroy ∥ hard delete", seldom, bench.Added, func(r *bench.Run) [2]model.Call {
 			return [2]model.Call{{Action: auth.OutputsDestroy, PK: r.PK}, {Action: auth.OutputsHardDelete, PK: r.PK}}
 		}},
-		{"add ∥ add", bench.Started, func(*bench.Run) [2]model.Call { return [2]model.Call{add("first"), add("second")} }},
-		{"add ∥ add of another name", bench.Started, func(*bench.Run) [2]model.Call {
+		{"add ∥ add", often, bench.Started, func(*bench.Run) [2]model.Call { return [2]model.Call{add("first"), add("second")} }},
+		{"add ∥ add of another name", seldom, bench.Started, func(*bench.Run) [2]model.Call {
 			other := add("second")
 			other.Name = "other"
 			return [2]model.Call{add("first"), other}
 		}},
-		{"add ∥ complete", bench.Sent, func(r *bench.Run) [2]model.Call {
+		{"add ∥ complete", seldom, bench.Sent, func(r *bench.Run) [2]model.Call {
 			c := add("first")
 			c.Name = "staged"
 			return [2]model.Call{c, r.OfUpload(auth.UploadsComplete)}
 		}},
-		{"add ∥ sweep in its grace", bench.Started, func(*bench.Run) [2]model.Call {
+		{"add ∥ sweep in its grace", seldom, bench.Started, func(*bench.Run) [2]model.Call {
 			return [2]model.Call{add("content"), {Action: auth.Sweep, Grace: grace}}
 		}},
-		{"complete ∥ complete", bench.Sent, func(r *bench.Run) [2]model.Call {
+		{"complete ∥ complete", seldom, bench.Sent, func(r *bench.Run) [2]model.Call {
 			return [2]model.Call{r.OfUpload(auth.UploadsComplete), r.OfUpload(auth.UploadsComplete)}
 		}},
-		{"complete ∥ sweep", bench.Sent, func(r *bench.Run) [2]model.Call {
+		{"complete ∥ sweep", often, bench.Sent, func(r *bench.Run) [2]model.Call {
 			return [2]model.Call{r.OfUpload(auth.UploadsComplete), sweep}
 		}},
-		{"sweep ∥ sweep", bench.LeftSingle, func(*bench.Run) [2]model.Call { return [2]model.Call{sweep, sweep} }},
+		{"sweep ∥ sweep", often, bench.LeftSingle, func(*bench.Run) [2]model.Call { return [2]model.Call{sweep, sweep} }},
 	}
 }
 
@@ -88,7 +90,7 @@ func TestRaces(t *testing.T) {
 			random := rand.New(rand.NewPCG(report.Seed(), 3)) //nolint:gosec // repeatable
 			b := bench.New(t, "race")
 			ahead := ahead(b)
-			want, wrong := report.Count(15, 1000), 0
+			want, wrong := report.Count(15, tc.often), 0
 			orders := map[string]int{}
 			for round := range want {
 				check.Tell(round, want)
@@ -109,7 +111,7 @@ func TestRaces(t *testing.T) {
 				}
 			}
 			t.Logf("explained by %v", orders)
-			check.AtLeast("rounds of "+tc.name, want, report.Count(15, 1000))
+			check.AtLeast("rounds of "+tc.name, want, report.Count(15, tc.often))
 			check.Equal("of these outside the model, or with a promise broken", wrong, 0)
 		})
 	}
