@@ -29,6 +29,9 @@ const (
 	// MaxStreamed is the largest content that is streamed: 200 MB, the limit of a Lambda's
 	// streamed answer.
 	MaxStreamed = 200_000_000
+	// MaxZipped is how many outputs a zip may have. It bounds the memory for their entries,
+	// and the time to open them one after the other.
+	MaxZipped = 10_000
 	// LinkLife is how long a link works that nobody asked to be shorter: 15 minutes, within
 	// the life of the credentials that sign it.
 	LinkLife = 15 * time.Minute

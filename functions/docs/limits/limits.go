@@ -31,6 +31,7 @@ type answer struct {
 	PartLinkSeconds   int64 `json:"part_link_seconds"`
 	InlineMaxSize     int64 `json:"inline_max_size"`
 	StreamMaxSize     int64 `json:"stream_max_size"`
+	ZipMaxOutputs     int64 `json:"zip_max_outputs"`
 	LinkSeconds       int64 `json:"link_seconds"`
 	BodyMaxSize       int64 `json:"body_max_size"`
 	NameMaxCharacters int64 `json:"name_max_characters"`
@@ -54,6 +55,7 @@ func New(u uploads) http.Handler {
 			PartLinkSeconds:   seconds(outputs.PartLinkLife),
 			InlineMaxSize:     delivery.MaxInline,
 			StreamMaxSize:     delivery.MaxStreamed,
+			ZipMaxOutputs:     delivery.MaxZipped,
 			LinkSeconds:       seconds(delivery.LinkLife),
 			BodyMaxSize:       api.MaxBody,
 			NameMaxCharacters: outputs.MaxName,

@@ -22,10 +22,6 @@ type store interface {
 	Open(ctx context.Context, tenant string, o *outputs.Output, part *outputs.Range) (io.ReadCloser, error)
 }
 
-// maxOutputs bounds the memory for a zip's entries, and the time to open them one after
-// the other.
-const maxOutputs = 10_000
-
 // New makes the action. streaming says whether answers may exceed a buffered Lambda's.
 func New(s store, streaming bool) http.Handler {
 	limit := int64(delivery.MaxInline)
@@ -37,7 +33,7 @@ func New(s store, streaming bool) http.Handler {
 		if err != nil {
 			return err
 		}
-		all, err := s.ActiveOutputs(r.Context(), p.Tenant, job, maxOutputs)
+		all, err := s.ActiveOutputs(r.Context(), p.Tenant, job, delivery.MaxZipped)
 		if err != nil {
 			return err
 		}
