@@ -24,7 +24,7 @@ func (x *exchange) answer(fn *function, response events.APIGatewayProxyResponse)
 	malformed := func(err error) *fault.Fault {
 		return fault.New(fault.Internal, internalText).Because(fmt.Errorf("%s: its answer: %w", fn.name, err))
 	}
-	wire, err := jsonv1.Marshal(response)
+	wire, err := encode(response)
 	if err != nil {
 		return malformed(err)
 	}

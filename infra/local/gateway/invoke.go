@@ -135,7 +135,7 @@ func unavailable(err error) *fault.Fault {
 // passes that only Go could hold.
 func throughJSON[T any](v T) (T, error) {
 	var out T
-	text, err := jsonv1.Marshal(v)
+	text, err := encode(v)
 	if err == nil {
 		err = jsonv1.Unmarshal(text, &out)
 	}
