@@ -101,6 +101,7 @@ func lastLines(text []byte, n int) []byte {
 type test struct {
 	pkg  string
 	only string // -run; "" = all
+	skip string // -skip
 	race bool
 }
 
@@ -116,6 +117,9 @@ func (t test) run(ctx context.Context, r *runner, log io.Writer) ([]report.Row, 
 	}
 	if t.only != "" {
 		args = append(args, "-run="+t.only)
+	}
+	if t.skip != "" {
+		args = append(args, "-skip="+t.skip)
 	}
 	var output bytes.Buffer
 	// A pair of stores for each step: what one does to them is over with it.
