@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -199,6 +200,26 @@ func TestCrashedHardDelete(t *testing.T) {
 			}
 			swept(t, s, 0, outputs.Swept{})
 		})
+	}
+}
+
+// TestSweptMeanwhile: another sweep removes the object in the very moment, which VersityGW
+// answers with NoSuchKey.
+func TestSweptMeanwhile(t *testing.T) {
+	t.Parallel()
+	s, a, c := newStore(t)
+	startedJob(t, s, 1)
+	o := mustAdd(t, s, addition(1, "n", "t", "x"))
+	if _, err := disturbed(a, c, "DeleteObject", crash).HardDelete(acting(t), tenant, o.PK); err != nil {
+		t.Fatal(err)
+	}
+	ahead := func(context.Context) error {
+		swept(t, s, 0, outputs.Swept{Tombstones: 1})
+		return &s3types.NoSuchKey{}
+	}
+	swept(t, disturbed(a, c, "DeleteObject", ahead), 0, outputs.Swept{Tombstones: 1})
+	if got := objects(t, a); got != 0 {
+		t.Errorf("%d objects are left", got)
 	}
 }
 
