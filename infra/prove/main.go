@@ -106,9 +106,13 @@ func prove(ctx context.Context, o options) ([]string, error) {
 			return nil, ctx.Err()
 		}
 	}
-	d.Seconds = time.Since(begun).Seconds()
 	for _, other := range before {
 		d.Take(other)
+	}
+	order := func(s report.Section) int { return slices.Index(append(names(), "mutants"), s.Name) }
+	slices.SortStableFunc(d.Sections, func(a, b report.Section) int { return order(a) - order(b) })
+	for _, s := range d.Sections {
+		d.Seconds += s.Seconds
 	}
 	if err := d.Save(o.markdown, o.json); err != nil {
 		return nil, err

@@ -84,7 +84,7 @@ func (d *Document) Markdown(w io.Writer) error {
 		rows += len(s.Rows)
 	}
 	failures := d.Failures()
-	fmt.Fprintf(&b, "# Proof\n\nWritten by `%s`. What each section means is in `SECURITY.md` and in the package docs below `infra/prove`.\n\n", d.Command)
+	fmt.Fprintf(&b, "# Proof\n\nWritten by `%s`; a section of an earlier run is taken over, and each row names the commit it was measured on. What each section means is in `SECURITY.md` and in the package docs below `infra/prove`.\n\n", d.Command)
 	fmt.Fprintf(&b, "| | |\n|---|---|\n| commit | %s |\n| date | %s |\n| machine | %s |\n| time | %s |\n| rows | %d, of which %d missed |\n",
 		d.Commit, d.Date.Format(time.RFC3339), d.Machine, time.Duration(d.Seconds*float64(time.Second)).Round(time.Second), rows, len(failures))
 	for _, text := range failures {
