@@ -104,6 +104,16 @@ func (p *Plan) Calls() []Call {
 	return slices.Clone(p.calls)
 }
 
+// String is what befalls which call.
+func (p *Plan) String() string {
+	var all []string
+	for call, kind := range p.kinds {
+		all = append(all, fmt.Sprintf("%s: %s", call, kind))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
 // Dead reports whether the process died, so that its answer is lost.
 func (p *Plan) Dead() bool {
 	p.mu.Lock()

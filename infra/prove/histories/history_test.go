@@ -33,6 +33,7 @@ var names = []string{"a", "b", "c"}
 type event struct {
 	client       int
 	call         model.Call
+	plan         *faults.Plan // nil = no fault
 	answer       model.Answer
 	begun, ended int64
 }
@@ -141,7 +142,7 @@ func (h *history) do(client int, c model.Call, plan *faults.Plan) {
 	if plan != nil {
 		ctx = faults.With(ctx, plan)
 	}
-	e := event{client: client, call: c, begun: h.ticks.Add(1)}
+	e := event{client: client, call: c, plan: plan, begun: h.ticks.Add(1)}
 	var err error
 	e.answer, err = h.wire.Do(ctx, c)
 	if plan != nil && plan.Dead() {
@@ -190,9 +191,9 @@ func (h *history) explain() (illegal, undecided []string) {
 		}
 		switch porcupine.CheckOperationsTimeout(m.ToModel(), part.operations, patience) {
 		case porcupine.Illegal:
-			illegal = append(illegal, part.what)
+			illegal = append(illegal, part.String())
 		case porcupine.Unknown:
-			undecided = append(undecided, part.what)
+			undecided = append(undecided, part.String())
 		}
 	}
 	return illegal, undecided

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -23,6 +24,7 @@ type part struct {
 	init       model.State
 	step       func(model.State, model.Call, model.Answer) []model.State
 	operations []porcupine.Operation
+	events     []event
 }
 
 func (p *part) add(e event) {
@@ -31,6 +33,28 @@ func (p *part) add(e event) {
 		op.Return = math.MaxInt64
 	}
 	p.operations = append(p.operations, op)
+	p.events = append(p.events, e)
+}
+
+// String is the part as a script, by the times of the requests.
+func (p *part) String() string {
+	var b strings.Builder
+	b.WriteString(p.what)
+	for _, e := range slices.SortedFunc(slices.Values(p.events), func(a, b event) int { return int(a.begun - b.begun) }) {
+		fmt.Fprintf(&b, "\n  %d to %d, client %d: %s → ", e.begun, e.ended, e.client, e.call)
+		if e.answer.Unknown {
+			b.WriteString("unknown")
+		} else {
+			fmt.Fprintf(&b, "%d %s", e.answer.Status, e.answer.Code)
+		}
+		for _, o := range told(e) {
+			fmt.Fprintf(&b, " output %d %.8s %s", o.PK, o.SHA256, o.DeletionTime)
+		}
+		if e.plan != nil {
+			fmt.Fprintf(&b, "; %s", e.plan)
+		}
+	}
+	return b.String()
 }
 
 // parts takes a history apart.
