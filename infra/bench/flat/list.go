@@ -30,6 +30,7 @@ import (
 const (
 	leastRows  = 60_000 // a second, from rows that are at hand
 	mostMemory = 64     // MB of heap
+	lists      = 3      // of each kind: one takes seconds
 )
 
 // whole measures the whole list of a tenant: the action over rows at hand, the action over
@@ -42,7 +43,7 @@ func whole(ctx context.Context, servers *localaws.Servers, p plan) (result.Table
 	table := result.Table{
 		Name:    "list",
 		Title:   "A whole list",
-		Note:    fmt.Sprintf("All %s outputs of a tenant as one streamed answer, medians of %d. The heap is the most there was at any time, garbage included. Bare reads are Query calls of all shards at once, their answers not decoded.", thousands(p.list), p.rounds),
+		Note:    fmt.Sprintf("All %s outputs of a tenant as one streamed answer, medians of %d. The heap is the most there was at any time, garbage included. Bare reads are Query calls of all shards at once, their answers not decoded.", thousands(p.list), lists),
 		Columns: []string{"rows from", "rows/s", "MB/s", "heap MB"},
 	}
 	var perSecond [3]float64
@@ -56,7 +57,7 @@ func whole(ctx context.Context, servers *localaws.Servers, p plan) (result.Table
 		{"bare reads of the store", func() (int64, error) { return 0, readBare(ctx, client, p.list) }},
 	} {
 		var rates, sizes, heaps []float64
-		for range p.rounds {
+		for range lists {
 			watch := watchHeap()
 			begun := time.Now()
 			size, err := kind.read()

@@ -20,7 +20,7 @@ import (
 // starts measures each function's start, up to its first poll, in turns with an empty
 // one's, so that what else the machine does falls on all alike.
 func (b *bench) starts(ctx context.Context) (result.Table, error) {
-	rounds := 25
+	rounds := 15
 	if b.quick {
 		rounds = 5
 	}
@@ -109,7 +109,7 @@ func (b *bench) warm(ctx context.Context) (result.Table, error) {
 }
 
 func (b *bench) invocations(ctx context.Context, f functions.Function) (warm, error) {
-	warmUp, real, fromMemory := 20, 100, 1000
+	warmUp, real, fromMemory := 20, 50, 500
 	if b.quick {
 		warmUp, real, fromMemory = 3, 10, 50
 	}

@@ -32,7 +32,7 @@ type plan struct {
 }
 
 var (
-	full  = plan{[]int{1, 8, 32}, 7, time.Second, 2 * time.Second}
+	full  = plan{[]int{1, 8, 32}, 5, time.Second, time.Second}
 	short = plan{[]int{8}, 3, 400 * time.Millisecond, time.Second}
 )
 
