@@ -236,7 +236,7 @@ func (s *Store) publish(ctx context.Context, tenant string, o Output, intent que
 			if holder.Object == o.object {
 				return o, nil
 			}
-			return Output{}, duplicate(&holder)
+			return s.giveUp(ctx, tenant, o, intent, &holder)
 		case conditionFailed(reasons[2]):
 			return Output{}, fault.New(fault.Unavailable, "The upload took too long; nothing was stored.").After(time.Second).Because(err)
 		}
@@ -245,6 +245,28 @@ func (s *Store) publish(ctx context.Context, tenant string, o Output, intent que
 		return Output{}, failed(err, "publish output %d", o.PK)
 	}
 	return o, nil
+}
+
+// giveUp answers an add whose name another has. From here on, no delivery of its transaction
+// that is still under way can make the output visible, should the name become free: DynamoDB
+// takes two deliveries for one only if the first went well. One that was faster is met as
+// the holder of the name.
+func (s *Store) giveUp(ctx context.Context, tenant string, o Output, intent queueRow, holder *outputRow) (Output, error) {
+	claimed, err := s.claim(ctx, intent)
+	switch {
+	case err != nil:
+		return Output{}, err
+	case claimed: // the sweep removes the bytes
+		return Output{}, duplicate(holder)
+	}
+	var now outputRow
+	if err := s.get(ctx, jobKey(tenant, o.Job), nameSort(o.Name, o.Type), &now); err != nil && !fault.Is(err, fault.NotFound) {
+		return Output{}, err
+	}
+	if now.Object == o.object {
+		return o, nil
+	}
+	return Output{}, fault.New(fault.Unavailable, "What became of the upload can't be told.").After(time.Second)
 }
 
 // cancellation is why a transaction was cancelled, for each of its writes in order; nil =

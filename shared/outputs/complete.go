@@ -303,8 +303,8 @@ func (s *Store) publishUpload(ctx context.Context, tenant string, row *uploadRow
 		return Output{}, err
 	}
 	update := s.table.Update("PK", row.PartitionKey).Range("SK", row.SortKey).
-		Set("state", UploadCompleted).Set("pk", row.PK).Set("creation_time", row.CreationTime).Set("checksum", row.Checksum).
-		If("'state' = ?", UploadOpen)
+		Set("state", UploadCompleted).Set("pk", row.PK).Set("creation_time", row.CreationTime).Set("checksum", row.Checksum)
+	row.asRead(update)
 	if row.SHA256 != "" {
 		update.Set("sha256", row.SHA256)
 	}
@@ -334,11 +334,34 @@ func (s *Store) publishUpload(ctx context.Context, tenant string, row *uploadRow
 			if err := dynamo.UnmarshalItem(reasons[2].Item, &holder); err != nil {
 				return Output{}, fmt.Errorf("decode the holder of a name: %w", err)
 			}
-			return Output{}, duplicate(&holder)
+			return Output{}, s.refuseUpload(ctx, row, &holder)
 		}
 	}
 	if err != nil {
 		return Output{}, failed(err, "publish output %d", o.PK)
 	}
 	return o, nil
+}
+
+// refuseUpload answers a completion whose name another has. The upload stays open, but no
+// delivery of the completion's transaction that is still under way completes it (see giveUp).
+func (s *Store) refuseUpload(ctx context.Context, row *uploadRow, holder *outputRow) error {
+	err := row.asRead(s.table.Update("PK", row.PartitionKey).Range("SK", row.SortKey).Add("refused", 1)).Run(ctx)
+	if dynamo.IsCondCheckFailed(err) {
+		return errAgain
+	}
+	if err != nil {
+		return failed(err, "refuse a completion")
+	}
+	return duplicate(holder)
+}
+
+// asRead has an update demand that the upload is open, and that no completion was refused
+// since the row was read.
+func (r *uploadRow) asRead(u *dynamo.Update) *dynamo.Update {
+	u.If("'state' = ?", UploadOpen)
+	if r.Refused == 0 {
+		return u.If("attribute_not_exists('refused')")
+	}
+	return u.If("'refused' = ?", r.Refused)
 }

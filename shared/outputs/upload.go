@@ -250,6 +250,7 @@ type uploadRow struct {
 	Claimed         string `dynamo:"claimed_sha256,omitempty"` // base64, as the client said at the beginning
 	Multipart       string `dynamo:"multipart,omitempty"`      // S3's id; none = a single PUT
 	State           string `dynamo:"state"`
+	Refused         int64  `dynamo:"refused,omitempty"` // completions, for their name
 	ExpiresAt       string `dynamo:"expires_at"`
 	TTL             int64  `dynamo:"expires"`
 	Creator         int64  `dynamo:"creator,omitempty"`

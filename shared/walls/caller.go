@@ -80,14 +80,14 @@ func (c caller) puts(item map[string]types.AttributeValue) bool {
 	return c.row(item) && (!listed || c.partition(text(timeline)))
 }
 
-// updates is for rows of the tenant, and not for their place in the timeline.
+// updates is for rows of the tenant and of the queue, and not for their place in the timeline.
 func (c caller) updates(key map[string]types.AttributeValue, expression *string, names map[string]string) bool {
 	for _, name := range names {
 		if name == "TLPK" {
 			return false
 		}
 	}
-	return c.row(key) && (expression == nil || !strings.Contains(*expression, "TLPK"))
+	return c.deletes(key) && (expression == nil || !strings.Contains(*expression, "TLPK"))
 }
 
 func (c caller) deletes(key map[string]types.AttributeValue) bool { return c.row(key) || c.queued(key) }

@@ -103,6 +103,10 @@ func (c clients) calls(tenant string) map[string]func(context.Context) error {
 			_, err := c.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: t, Key: row})
 			return err
 		},
+		"UpdateItem of the queue": func(ctx context.Context) error {
+			_, err := c.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: t, Key: waits})
+			return err
+		},
 		"DeleteItem of the queue": func(ctx context.Context) error {
 			_, err := c.db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: t, Key: waits})
 			return err
@@ -307,8 +311,8 @@ func TestTenantRefuses(t *testing.T) {
 			_, err := c.s3.CopyObject(acme(t), &s3.CopyObjectInput{Bucket: bucket, Key: aws.String("t/acme/01X"), CopySource: aws.String("bucket/t/other/01X")})
 			return err
 		},
-		"an update of a queue row": func() error {
-			_, err := c.db.UpdateItem(acme(t), &dynamodb.UpdateItemInput{TableName: table, Key: key("W#1", queue)})
+		"an update of another's queue row": func() error {
+			_, err := c.db.UpdateItem(acme(t), &dynamodb.UpdateItemInput{TableName: table, Key: key("W#1", strings.Replace(queue, "acme", "other", 1))})
 			return err
 		},
 		"a read of a queue row": func() error {
@@ -394,7 +398,7 @@ func TestSweeper(t *testing.T) {
 	}
 	for name, call := range c.calls("acme") { // what is a tenant's alone, also with a tenant in the context
 		switch name {
-		case "DeleteItem of the queue", "DeleteObject", "AbortMultipartUpload": // are the sweep's too
+		case "UpdateItem of the queue", "DeleteItem of the queue", "DeleteObject", "AbortMultipartUpload": // are the sweep's too
 		default:
 			if err := call(acme(t)); walls.Breached(err) == nil {
 				t.Errorf("the sweep may %s: %v", name, err)

@@ -32,7 +32,15 @@ func mutants() []mutant {
 		},
 		{
 			"a completion does not ask whether the upload is open", "shared/outputs/complete.go",
-			"Set(\"checksum\", row.Checksum).\n\t\tIf(\"'state' = ?\", UploadOpen)", `Set("checksum", row.Checksum)`, store("TestUploadRaces"),
+			`u.If("'state' = ?", UploadOpen)`, `u.If("'state' <> ?", "")`, store("TestUploadRaces"),
+		},
+		{
+			"an add that was refused leaves its intent to a late delivery", "shared/outputs/add.go",
+			`claimed, err := s.claim(ctx, intent)`, `claimed, err := !intent.Claimed, error(nil)`, store("TestLateDelivery"),
+		},
+		{
+			"a completion that was refused may be delivered late", "shared/outputs/complete.go",
+			`return u.If("attribute_not_exists('refused')")`, `return u`, store("TestLateDelivery"),
 		},
 		{
 			"two first writes of a user give two pks", "shared/outputs/users.go",
