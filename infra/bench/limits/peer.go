@@ -15,6 +15,10 @@ import (
 // times is how much faster than the peer to be.
 const times = 5
 
+// peerWarm is how long each is at a work before it is measured: a JVM that has just been
+// started takes as long to be as fast as it is.
+const peerWarm = 10 * time.Second
+
 // Peer does the same work on the service and on an MLflow tracking server. The quick form
 // leaves it out: installing MLflow takes longer than the form may.
 func Peer(ctx context.Context, quick bool) ([]result.Table, error) {
@@ -119,10 +123,10 @@ func (r *rig) beside(ctx context.Context, w work) (ours, theirs figures, ratio f
 		sample, err := loop(ctx, aimClients, duration, w.peer)
 		return slice{Sample: sample}, err
 	}
-	if _, err := r.slice(ctx, caller, w.action, aimClients, full.warm, true); err != nil {
+	if _, err := r.slice(ctx, caller, w.action, aimClients, peerWarm, true); err != nil {
 		return ours, theirs, 0, err
 	}
-	if _, err := peer(ctx, full.warm); err != nil {
+	if _, err := peer(ctx, peerWarm); err != nil {
 		return ours, theirs, 0, err
 	}
 	var service, other []slice
