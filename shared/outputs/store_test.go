@@ -358,12 +358,15 @@ func TestList(t *testing.T) {
 	s, _, c := newStore(t)
 	startedJob(t, s, 1)
 	startedJob(t, s, 2)
-	var all, ofJob2 []int64
+	var all, ofJob2, inTens []int64
 	for i := range 23 {
 		o := mustAdd(t, s, addition(int64(1+i%2), fmt.Sprintf("n%02d", i), "t", "x"))
 		all = append(all, o.PK)
 		if o.Job == 2 {
 			ofJob2 = append(ofJob2, o.PK)
+			if strings.HasPrefix(o.Name, "n1") {
+				inTens = append(inTens, o.PK)
+			}
 		}
 		if i%3 != 0 { // some share a time
 			c.advance(time.Second)
@@ -384,6 +387,7 @@ func TestList(t *testing.T) {
 		{`{"order_by":[{"field":"creation_time","ascending":false}]}`, reversed(all)},
 		{`{"order_by":[{"field":"name","ascending":false}]}`, reversed(all)},
 		{`{"expressions":[{"type":"exact","field":"job","value":2}]}`, ofJob2},
+		{`{"expressions":[{"type":"exact","field":"job","value":2},{"type":"contains","field":"name","sub_string":"N1","case_insensitive":true}]}`, inTens}, // which DynamoDB can't say
 		{`{"expressions":[{"type":"exact","field":"pk","value":5}]}`, []int64{5}},
 		{`{"expressions":[{"type":"exact","field":"pk","value":500}]}`, []int64{}},
 		{`{"expressions":[{"type":"exact","field":"job","value":1},{"type":"exact","field":"name","value":"n04"},{"type":"exact","field":"type","value":"t"}]}`, []int64{5}},
