@@ -80,6 +80,9 @@ func TestLoad(t *testing.T) {
 	steady(t, busy(t, s, all, "soak", long), long)
 	ended(t, s, all)
 	killed(t, s, all, "the object store", s.servers.KillS3, s.servers.RestartS3, 0)
+	if report.Count(0, 1) == 0 {
+		return // make test does so in infra/local, with adds alone: a hard delete that is forgotten leaves a row without bytes
+	}
 	killed(t, s, all, "DynamoDB Local", s.killForgetful, s.servers.RestartDynamoDB, 1)
 }
 
