@@ -189,7 +189,7 @@ func (h *history) explain() (illegal, undecided []string) {
 			},
 			Equal: func(a, b any) bool { return a.(model.State).Equal(b.(model.State)) },
 		}
-		switch porcupine.CheckOperationsTimeout(m.ToModel(), part.operations, patience) {
+		switch porcupine.CheckOperationsTimeout(m.ToModel(), part.operations(), patience) {
 		case porcupine.Illegal:
 			illegal = append(illegal, part.String())
 		case porcupine.Unknown:

@@ -20,20 +20,25 @@ const (
 
 // part is a part of a history that is explained by itself.
 type part struct {
-	what       string
-	init       model.State
-	step       func(model.State, model.Call, model.Answer) []model.State
-	operations []porcupine.Operation
-	events     []event
+	what   string
+	init   model.State
+	step   func(model.State, model.Call, model.Answer) []model.State
+	events []event
 }
 
-func (p *part) add(e event) {
-	op := porcupine.Operation{ClientId: e.client, Input: e.call, Output: e.answer, Call: e.begun, Return: e.ended}
-	if e.answer.Unknown { // it may happen at any later time
-		op.Return = math.MaxInt64
+func (p *part) add(e event) { p.events = append(p.events, e) }
+
+// operations are the part's events as porcupine takes them.
+func (p *part) operations() []porcupine.Operation {
+	var all []porcupine.Operation
+	for _, e := range p.events {
+		op := porcupine.Operation{ClientId: e.client, Input: e.call, Output: e.answer, Call: e.begun, Return: e.ended}
+		if e.answer.Unknown { // it may happen at any later time
+			op.Return = math.MaxInt64
+		}
+		all = append(all, op)
 	}
-	p.operations = append(p.operations, op)
-	p.events = append(p.events, e)
+	return all
 }
 
 // String is the part as a script, by the times of the requests.
