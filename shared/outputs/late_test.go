@@ -8,7 +8,6 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"joboutputs/shared/fault"
-	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
 )
@@ -18,7 +17,7 @@ import (
 // store's.
 func meeting(a *awstest.AWS, c *clock, f func(send func() error, in *dynamodb.TransactWriteItemsInput) error) *outputs.Store {
 	met := false
-	hook := func(stack *middleware.Stack) error {
+	return hooked(a, c, func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("meeting", func(
 			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 		) (out middleware.InitializeOutput, metadata middleware.Metadata, err error) {
@@ -33,10 +32,6 @@ func meeting(a *awstest.AWS, c *clock, f func(send func() error, in *dynamodb.Tr
 			}, tx)
 			return out, metadata, err
 		}), middleware.After)
-	}
-	return outputs.New(outputs.Config{
-		DynamoDB: localaws.DynamoDB(a.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, hook) }),
-		S3:       localaws.S3(a.S3Endpoint), Table: a.Table, Bucket: a.Bucket, Now: c.Now,
 	})
 }
 

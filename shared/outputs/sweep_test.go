@@ -40,7 +40,11 @@ func before(operation string, f func(context.Context) error) func(*middleware.St
 
 // disturbed is a store over the same table and bucket whose calls are met by f.
 func disturbed(a *awstest.AWS, c *clock, operation string, f func(context.Context) error) *outputs.Store {
-	hook := before(operation, f)
+	return hooked(a, c, before(operation, f))
+}
+
+// hooked is a store over the same table and bucket whose clients have a middleware.
+func hooked(a *awstest.AWS, c *clock, hook func(*middleware.Stack) error) *outputs.Store {
 	return outputs.New(outputs.Config{
 		DynamoDB: localaws.DynamoDB(a.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, hook) }),
 		S3:       localaws.S3(a.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, hook) }),

@@ -55,8 +55,8 @@ func (s *Store) Upload(ctx context.Context, tenant string, job int64, id string,
 	return u, s.listMissing(ctx, tenant, &row, &u, w.From)
 }
 
-// listMissing adds the first parts that are missing or not of their size, without links: only the content of a single
-// part can be known by its checksum already.
+// listMissing adds the first parts that are missing or not of their size, without links:
+// only the content of a single part can be known by its checksum already.
 func (s *Store) listMissing(ctx context.Context, tenant string, row *uploadRow, u *Upload, from int) error {
 	here := map[int]bool{}
 	for _, p := range u.Arrived {

@@ -21,7 +21,7 @@ func (c caller) may(in any) bool {
 	case *dynamodb.UpdateItemInput:
 		return c.updates(in.Key, in.UpdateExpression, in.ExpressionAttributeNames) && in.AttributeUpdates == nil
 	case *dynamodb.DeleteItemInput:
-		return c.deletes(in.Key)
+		return c.changes(in.Key)
 	case *dynamodb.QueryInput:
 		return c.queries(in)
 	case *dynamodb.BatchGetItemInput:
@@ -80,17 +80,18 @@ func (c caller) puts(item map[string]types.AttributeValue) bool {
 	return c.row(item) && (!listed || c.partition(text(timeline)))
 }
 
-// updates is for rows of the tenant and of the queue, and not for their place in the timeline.
+// updates is for what may be changed, but for its place in the timeline.
 func (c caller) updates(key map[string]types.AttributeValue, expression *string, names map[string]string) bool {
 	for _, name := range names {
 		if name == "TLPK" {
 			return false
 		}
 	}
-	return c.deletes(key) && (expression == nil || !strings.Contains(*expression, "TLPK"))
+	return c.changes(key) && (expression == nil || !strings.Contains(*expression, "TLPK"))
 }
 
-func (c caller) deletes(key map[string]types.AttributeValue) bool { return c.row(key) || c.queued(key) }
+// changes is for rows that are there: the tenant's, and those of the queue that name it.
+func (c caller) changes(key map[string]types.AttributeValue) bool { return c.row(key) || c.queued(key) }
 
 // queries is for one partition, named by an equal condition, and for pages that go on in it.
 func (c caller) queries(in *dynamodb.QueryInput) bool {
@@ -129,7 +130,7 @@ func (c caller) transactionGets(in *dynamodb.TransactGetItemsInput) bool {
 func (c caller) writes(in *dynamodb.BatchWriteItemInput) bool {
 	for _, requests := range in.RequestItems {
 		for _, r := range requests {
-			if r.PutRequest != nil && !c.puts(r.PutRequest.Item) || r.DeleteRequest != nil && !c.deletes(r.DeleteRequest.Key) {
+			if r.PutRequest != nil && !c.puts(r.PutRequest.Item) || r.DeleteRequest != nil && !c.changes(r.DeleteRequest.Key) {
 				return false
 			}
 		}
@@ -141,7 +142,7 @@ func (c caller) transacts(in *dynamodb.TransactWriteItemsInput) bool {
 	for _, item := range in.TransactItems {
 		if item.Put != nil && !c.puts(item.Put.Item) ||
 			item.Update != nil && !c.updates(item.Update.Key, item.Update.UpdateExpression, item.Update.ExpressionAttributeNames) ||
-			item.Delete != nil && !c.deletes(item.Delete.Key) ||
+			item.Delete != nil && !c.changes(item.Delete.Key) ||
 			item.ConditionCheck != nil && !c.row(item.ConditionCheck.Key) {
 			return false
 		}
