@@ -9,7 +9,7 @@ import (
 	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/fault"
-	"joboutputs/shared/walls"
+	"joboutputs/shared/tenantguard"
 )
 
 // AbortUpload ends a staged upload and frees what was sent. Again, it changes nothing.
@@ -58,15 +58,15 @@ func (s *Store) AbortUpload(ctx context.Context, tenant string, job int64, id st
 
 // freeLate frees the parts and the object of an upload that can't become an output any
 // more. What fails the sweep does again: there is a queue row, or there was one and this is
-// what a call brought that was still in flight when it was swept. So only a breach of the
-// walls is an error.
+// what a call brought that was still in flight when it was swept. So only a rejection by
+// the tenant guard is an error.
 func (s *Store) freeLate(ctx context.Context, tenant string, row *uploadRow) error {
 	var aborted error
 	if row.Multipart != "" {
 		aborted = s.abortMultipart(ctx, objectKey(tenant, row.ID), row.Multipart)
 	}
 	_, err := s.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(objectKey(tenant, row.ID))})
-	if breach := walls.Breached(errors.Join(aborted, err)); breach != nil {
+	if breach := tenantguard.Breached(errors.Join(aborted, err)); breach != nil {
 		return breach
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/fault"
-	"joboutputs/shared/walls"
+	"joboutputs/shared/tenantguard"
 )
 
 // Destroy soft-deletes an output: it stays readable, keeps its name, and can be
@@ -109,7 +109,7 @@ func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output
 		s.delete(&o)
 		// The output is gone either way, and what fails here the sweep finishes: only a breach
 		// is told, since it would fail again.
-		if breach := walls.Breached(s.bury(ctx, tombstone)); breach != nil {
+		if breach := tenantguard.Breached(s.bury(ctx, tombstone)); breach != nil {
 			return Output{}, breach
 		}
 		return o, nil

@@ -21,7 +21,7 @@ import (
 
 	"joboutputs/shared/config"
 	"joboutputs/shared/fault"
-	"joboutputs/shared/walls"
+	"joboutputs/shared/tenantguard"
 )
 
 // Config is what a Store is made from.
@@ -79,13 +79,13 @@ func Open(section config.StorageSection) *Store {
 // New makes a Store. It makes no call. Its calls are held to the tenant of their context
 // (auth.WithTenant), whatever tenant a method is asked for; the sweep's to what it does.
 func New(cfg Config) *Store {
-	s := newStore(cfg, walls.Tenant)
-	s.sweeper = newStore(cfg, walls.Sweeper)
+	s := newStore(cfg, tenantguard.Tenant)
+	s.sweeper = newStore(cfg, tenantguard.Sweeper)
 	return s
 }
 
-// newStore makes a Store with a wall around its clients.
-func newStore(cfg Config, wall func(*middleware.Stack) error) *Store {
+// newStore makes a Store whose clients have a guard.
+func newStore(cfg Config, guard func(*middleware.Stack) error) *Store {
 	if cfg.Shards == 0 {
 		cfg.Shards = DefaultShards
 	}
@@ -95,12 +95,12 @@ func newStore(cfg Config, wall func(*middleware.Stack) error) *Store {
 	cfg.Backoff = cmp.Or(cfg.Backoff, maxBackoff)
 	dynamoDB := dynamodb.New(cfg.DynamoDB.Options(), func(o *dynamodb.Options) {
 		o.Retryer = retryer(cfg.Backoff)
-		o.APIOptions = append(o.APIOptions, wall)
+		o.APIOptions = append(o.APIOptions, guard)
 	})
 	objects := s3.New(cfg.S3.Options(), func(o *s3.Options) {
 		o.Retryer = retryer(cfg.Backoff)
 		o.ExpressCredentials = nil // the default one is bound to its client: this client makes its own
-		o.APIOptions = append(o.APIOptions, wall)
+		o.APIOptions = append(o.APIOptions, guard)
 	})
 	db := dynamo.NewFromIface(dynamoDB)
 	return &Store{
@@ -148,13 +148,13 @@ var conflicts = retry.RetryableErrorCode{Codes: map[string]struct{}{
 var transient = retry.IsErrorRetryables(append(slices.Clone(retry.DefaultRetryables), conflicts))
 
 // failed turns a store's error into what a caller may know of it: a store that is away or
-// busy is a fault that says when to come back; the rest is ours. Of a call that the walls
-// refused nothing is said that could name its key.
+// busy is a fault that says when to come back; the rest is ours. Of a call that the tenant
+// guard rejected nothing is said that could name its key.
 func failed(err error, format string, args ...any) error {
 	if _, ok := fault.As(err); ok {
 		return err
 	}
-	if breach := walls.Breached(err); breach != nil {
+	if breach := tenantguard.Breached(err); breach != nil {
 		return breach
 	}
 	err = fmt.Errorf(format+": %w", append(args, err)...)

@@ -68,7 +68,7 @@ func mutants() []mutant {
 		},
 		{
 			"a hard delete keeps the bytes", "shared/outputs/change.go",
-			`walls.Breached(s.bury(ctx, tombstone))`, `walls.Breached(nil)`, store("TestReinstateAgainstHardDelete"),
+			`tenantguard.Breached(s.bury(ctx, tombstone))`, `tenantguard.Breached(nil)`, store("TestReinstateAgainstHardDelete"),
 		},
 		{
 			"the sweep has no patience", "shared/outputs/sweep.go",
@@ -98,12 +98,12 @@ func mutants() []mutant {
 			`return tenantKey(tenant) + "#I#" +`, `return tenantKey("") + "#I#" +`, store("TestKeysApart"),
 		},
 		{
-			"the wall lets every row through", "shared/walls/caller.go",
-			`return c.partition(text(key["PK"]))`, `return text(key["PK"]) != ""`, killer{"./shared/walls", "TestTenantRefuses"},
+			"the tenant guard lets every row through", "shared/tenantguard/caller.go",
+			`return c.partition(text(key["PK"]))`, `return text(key["PK"]) != ""`, killer{"./shared/tenantguard", "TestTenantRefuses"},
 		},
 		{
-			"the wall lets every object through", "shared/walls/caller.go",
-			`if key == nil || !within(*key, "t/", string(c), '/') {`, `if key == nil || len(*key) < len("t/")+len(c)+1 {`, killer{"./shared/walls", "TestTenantRefuses"},
+			"the tenant guard lets every object through", "shared/tenantguard/caller.go",
+			`if key == nil || !within(*key, "t/", string(c), '/') {`, `if key == nil || len(*key) < len("t/")+len(c)+1 {`, killer{"./shared/tenantguard", "TestTenantRefuses"},
 		},
 		{
 			"a cursor is good in every tenant", "shared/filter/cursor.go",

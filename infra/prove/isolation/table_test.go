@@ -1,4 +1,4 @@
-package walls_test
+package isolation_test
 
 import (
 	"encoding/json"
@@ -46,7 +46,7 @@ func texts(i item) []string {
 }
 
 // dump is every item of the table, by its key.
-func (w *walls) dump() map[string]row {
+func (w *tenants) dump() map[string]row {
 	w.Helper()
 	all := map[string]row{}
 	pages := dynamodb.NewScanPaginator(w.rig.AWS.DynamoDB, &dynamodb.ScanInput{TableName: &w.rig.AWS.Table})
@@ -72,14 +72,14 @@ func (w *walls) dump() map[string]row {
 	return all
 }
 
-func (w *walls) put(i item) {
+func (w *tenants) put(i item) {
 	w.Helper()
 	if _, err := w.rig.AWS.DynamoDB.PutItem(w.Context(), &dynamodb.PutItemInput{TableName: &w.rig.AWS.Table, Item: i}); err != nil {
 		w.Fatal(err)
 	}
 }
 
-func (w *walls) remove(i item) {
+func (w *tenants) remove(i item) {
 	w.Helper()
 	key := item{"PK": i["PK"], "SK": i["SK"]}
 	if _, err := w.rig.AWS.DynamoDB.DeleteItem(w.Context(), &dynamodb.DeleteItemInput{TableName: &w.rig.AWS.Table, Key: key}); err != nil {
@@ -88,7 +88,7 @@ func (w *walls) remove(i item) {
 }
 
 // bucket is what the bucket holds of the other tenant: keys with entity tags and times.
-func (w *walls) bucket() map[string]string {
+func (w *tenants) bucket() map[string]string {
 	w.Helper()
 	all := map[string]string{}
 	prefix := "t/" + w.theirs + "/"

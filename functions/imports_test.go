@@ -160,9 +160,9 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestHouse holds that a function is found by one name everywhere: its row, its folder,
+// TestNames verifies that a function has one name everywhere: its row, its folder,
 // its bootstrap and its event.
-func TestHouse(t *testing.T) {
+func TestNames(t *testing.T) {
 	var rows []string
 	for _, f := range functions.Catalogue() {
 		rows = append(rows, string(f.Name))

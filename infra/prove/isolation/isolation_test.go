@@ -1,4 +1,4 @@
-package walls_test
+package isolation_test
 
 import (
 	"fmt"
@@ -21,16 +21,16 @@ import (
 	"joboutputs/infra/prove/report"
 )
 
-// TestWalls lets every principal of one tenant try every route, with every method, on what
+// TestIsolation lets every principal of one tenant try every route, with every method, on what
 // exists in another tenant alone: it must look like what exists nowhere.
-func TestWalls(t *testing.T) {
+func TestIsolation(t *testing.T) {
 	pairs := []struct{ mine, theirs string }{
 		{"alpha", "beta"},
 		{"alpha", "alpha-2"}, // names of which one begins the other
 		{"alpha-2", "alpha"},
 	}
 	const asked = 20_000
-	check := report.Begin(t, "walls", report.Seed())
+	check := report.Begin(t, "isolation", report.Seed())
 	var (
 		all    tally
 		adding sync.Mutex
@@ -39,7 +39,7 @@ func TestWalls(t *testing.T) {
 		for _, tc := range pairs {
 			t.Run(tc.mine+" on "+tc.theirs, func(t *testing.T) {
 				t.Parallel()
-				w := newWalls(t, tc.mine, tc.theirs)
+				w := newTenants(t, tc.mine, tc.theirs)
 				defer func() {
 					adding.Lock()
 					defer adding.Unlock()
@@ -72,7 +72,7 @@ func TestWalls(t *testing.T) {
 	check.Equal("answers that differ from those for what exists nowhere, by a byte or by a store call", all.differ, 0)
 	check.Equal("attempts that changed a row or an object of the other tenant", all.changed, 0)
 	check.Equal("attempts that were answered 5xx, or cut off", all.broken, 0)
-	check.Equal("calls that only the wall around the store stopped", all.stopped, 0)
+	check.Equal("calls that only the tenant guard stopped", all.stopped, 0)
 }
 
 // tally is what was counted.
@@ -98,7 +98,7 @@ type attempt struct {
 }
 
 // principals are who tries: of this tenant all kinds there are, and some who are nobody.
-func (w *walls) principals() map[string]servicetest.Caller {
+func (w *tenants) principals() map[string]servicetest.Caller {
 	w.Helper()
 	admin, alice, bob := w.rig.Login(w.T, "admin", w.mine), w.rig.Login(w.T, "alice", w.mine), w.rig.Login(w.T, "bob", w.mine)
 	return map[string]servicetest.Caller{
@@ -117,7 +117,7 @@ func (w *walls) principals() map[string]servicetest.Caller {
 }
 
 // minted is a caller whose token is good but for the claims that are changed; nil takes one out.
-func (w *walls) minted(name string, change map[string]any) servicetest.Caller {
+func (w *tenants) minted(name string, change map[string]any) servicetest.Caller {
 	w.Helper()
 	claims, err := w.rig.Service.Issuer.Claims(w.mine, name, issuer.UseAccess)
 	if err != nil {
@@ -134,7 +134,7 @@ func (w *walls) minted(name string, change map[string]any) servicetest.Caller {
 
 // attempts are all there are, shuffled, in an order of which the first thousand already
 // have every route tried by everybody.
-func (w *walls) attempts(principals map[string]servicetest.Caller) []attempt {
+func (w *tenants) attempts(principals map[string]servicetest.Caller) []attempt {
 	random := rand.New(rand.NewPCG(report.Seed(), uint64(len(w.mine)))) //nolint:gosec // repeatable, not secret
 	var groups [][]attempt
 	for _, who := range slices.Sorted(maps.Keys(principals)) {
@@ -183,7 +183,7 @@ var newUploadID = regexp.MustCompile(`^\{"id":"[0-9A-Z]{26}"`)
 var requestID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
 // look sends a filled probe and says what is seen, the caller's own texts taken out.
-func (w *walls) look(c servicetest.Caller, p probe, req servicetest.Request, own func(gap) string) sight {
+func (w *tenants) look(c servicetest.Caller, p probe, req servicetest.Request, own func(gap) string) sight {
 	w.Helper()
 	w.requests++
 	w.calls.take()
@@ -223,7 +223,7 @@ func (w *walls) look(c servicetest.Caller, p probe, req servicetest.Request, own
 }
 
 // leaks are the canaries in a sight.
-func (w *walls) leaks(s sight) []string {
+func (w *tenants) leaks(s sight) []string {
 	text := fmt.Sprint(s.Status, s.Header, s.Body)
 	var found []string
 	for _, canary := range w.canaries {
@@ -235,7 +235,7 @@ func (w *walls) leaks(s sight) []string {
 }
 
 // check sends a probe both ways and complains about every difference and every canary.
-func (w *walls) check(a attempt) {
+func (w *tenants) check(a attempt) {
 	w.Helper()
 	p := a.probe
 	foreign, missing := w.both(a.c, p, a.method)
@@ -257,7 +257,7 @@ func (w *walls) check(a attempt) {
 	}
 }
 
-func (w *walls) both(c servicetest.Caller, p probe, method string) (foreign, missing sight) {
+func (w *tenants) both(c servicetest.Caller, p probe, method string) (foreign, missing sight) {
 	w.Helper()
 	for _, side := range []struct {
 		s   *sight
@@ -291,7 +291,7 @@ func resources() map[string][]string {
 
 // controls holds that in its own tenant a servicetest.Caller can do everything: a service that
 // answers nothing to anyone would pass the rest.
-func (w *walls) controls(admin, alice servicetest.Caller) {
+func (w *tenants) controls(admin, alice servicetest.Caller) {
 	w.Helper()
 	node := alice.As("505050") // works another job, in the other tenant
 	pair := func() (refresh string) {
@@ -374,7 +374,7 @@ func (w *walls) controls(admin, alice servicetest.Caller) {
 
 // seenByTheirOwn holds that the probes would show the canaries: sent by a user of the
 // other tenant they do, every one that an answer can show, and differ from what is missing.
-func (w *walls) seenByTheirOwn() {
+func (w *tenants) seenByTheirOwn() {
 	w.Helper()
 	own := w.rig.Login(w.T, canaryUser, w.theirs)
 	seen, differ := map[string]bool{}, 0
@@ -416,7 +416,7 @@ func (w *walls) seenByTheirOwn() {
 }
 
 // quietLog holds that nothing of the other tenant was logged, whatever was sent.
-func (w *walls) quietLog() {
+func (w *tenants) quietLog() {
 	w.Helper()
 	time.Sleep(50 * time.Millisecond) // a streamed answer's line follows the answer
 	lines := 0
@@ -429,9 +429,9 @@ func (w *walls) quietLog() {
 				w.Errorf("the log has %q: %s", canary, line)
 			}
 		}
-		if strings.Contains(line, `"walls: `) {
+		if strings.Contains(line, `"tenantguard: `) {
 			w.stopped++
-			w.Errorf("a call outside the tenant was only stopped by the wall: %s", line)
+			w.Errorf("a call outside the tenant was only stopped by the guard: %s", line)
 		}
 	}
 	if lines < w.requests/2 {

@@ -1,6 +1,6 @@
-// Package walls proves that tenants are apart: every principal of one tries every route on
+// Package isolation proves that tenants are apart: every principal of one tries every route on
 // what another has, and sees, changes and costs what it would if that existed nowhere.
-package walls_test
+package isolation_test
 
 import (
 	"context"

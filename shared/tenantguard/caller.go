@@ -1,4 +1,4 @@
-package walls
+package tenantguard
 
 import (
 	"strings"

@@ -1,4 +1,4 @@
-package walls_test
+package isolation_test
 
 import (
 	"net/http"
@@ -14,20 +14,20 @@ import (
 	"joboutputs/shared/outputs"
 )
 
-// TestBreach is actions with the defect that the walls are for: they ask the store for
+// TestBreach is actions with the defect that the tenant guard is for: they ask the store for
 // another tenant's. Each is a 500 that is logged once, with its action and operation and
 // without the key, and no call leaves.
 func TestBreach(t *testing.T) {
 	var calls recorder
 	rig := servicetest.New(t, calls.add)
-	rig.Load(t, wallsSeed, "alpha")
-	rig.Load(t, wallsSeed, "beta")
+	rig.Load(t, seed, "alpha")
+	rig.Load(t, seed, "beta")
 	store := rig.Service.Store
 	calls.take()
 
 	admin := auth.Principal{Tenant: "alpha", UserPK: 1, Username: "admin", Admin: true}
 	anyone := func(outputs.Job) error { return nil }
-	check := report.Begin(t, "walls", 0)
+	check := report.Begin(t, "isolation", 0)
 	stopped := 0
 	for name, defect := range map[string]func(r *http.Request) error{
 		"GetItem":      func(r *http.Request) error { _, err := store.Output(r.Context(), "beta", 1); return err },
@@ -59,11 +59,11 @@ func TestBreach(t *testing.T) {
 	} {
 		h := api.Handle(auth.OutputsRetrieve, func(_ http.ResponseWriter, r *http.Request, _ auth.Principal) error { return defect(r) })
 		answer := apitest.Call{Method: "GET", Resource: "/v1/job-outputs/{pk}", Params: map[string]string{"pk": "1"}, As: admin}.Do(t, h)
-		if answer.Status != http.StatusInternalServerError || answer.Code() != "internal" || strings.Contains(string(answer.Body), "walls") {
+		if answer.Status != http.StatusInternalServerError || answer.Code() != "internal" || strings.Contains(string(answer.Body), "tenantguard") {
 			t.Errorf("%s: %s", name, answer)
 		}
 		line := answer.Log
-		if strings.Count(line, "walls: ") != 1 || strings.Count(line, "\n") != 1 || !strings.Contains(line, `"level":"ERROR"`) || !strings.Contains(line, `"action":"joboutputs-retrieve"`) ||
+		if strings.Count(line, "tenantguard: ") != 1 || strings.Count(line, "\n") != 1 || !strings.Contains(line, `"level":"ERROR"`) || !strings.Contains(line, `"action":"joboutputs-retrieve"`) ||
 			strings.Contains(line, "beta") {
 			t.Errorf("%s: the log says %s", name, line)
 		}
@@ -74,7 +74,7 @@ func TestBreach(t *testing.T) {
 			stopped++
 		}
 	}
-	check.AtLeast("kinds of defect that the wall around the store stops, with a 500 that is logged once and no call", stopped, 7)
+	check.AtLeast("kinds of defect that the tenant guard stops, with a 500 that is logged once and no call", stopped, 7)
 
 	// The same action without the defect.
 	answer := apitest.Call{Method: "GET", Resource: "/v1/job-outputs/{pk}", Params: map[string]string{"pk": "1"}, As: admin}.Do(t, retrieve.New(store))

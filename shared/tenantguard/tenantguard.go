@@ -1,11 +1,11 @@
-// Package walls keeps every call to the stores inside the tenant it is made on behalf of.
+// Package tenantguard rejects every call to DynamoDB and S3 outside the caller's tenant.
 //
-// It stands between the store and the AWS SDK, in production too, and knows nothing of the
-// code that makes keys: the tenant is that of the proved caller, which api put into the
-// context, and the shape of keys is written down here a second time. A key that is made
-// wrong, whatever the reason, is refused before anything leaves; so is a call of nobody, and
-// every operation that is not known here. outputs.New puts the walls around its clients.
-package walls
+// It is SDK middleware, active in production, and shares no code with the key builders: the
+// tenant is the verified caller's, which package api put into the context, and the shape of
+// keys is written down here a second time. A wrong key is rejected before the request is
+// sent, whatever produced it. So is a call without a caller, and every operation that the
+// guard does not know. outputs.New installs the guard on its clients.
+package tenantguard
 
 import (
 	"context"
@@ -16,14 +16,15 @@ import (
 	"joboutputs/shared/auth"
 )
 
-// Breach is the error of a call that was refused. It is a defect of ours, never the
-// caller's: a 500. It names the operation and, as it is logged, no key.
+// Breach is the error of a rejected call. It is always a defect of the service, never the
+// caller's mistake, so the request fails with 500. It is logged, so it names the operation
+// and no key.
 type Breach struct {
 	Operation string // "PutItem"
 }
 
 func (b *Breach) Error() string {
-	return "walls: " + b.Operation + " outside the tenant of the caller was refused"
+	return "tenantguard: " + b.Operation + " outside the tenant of the caller was rejected"
 }
 
 // Breached returns the breach that an error is about, nil for none.
@@ -34,11 +35,12 @@ func Breached(err error) *Breach {
 	return nil
 }
 
-// Tenant is the wall around the clients of a tenant's calls, for a client's APIOptions:
+// Tenant guards the clients that serve a tenant's requests; it goes into a client's
+// APIOptions. It allows:
 //
-//   - a row's partition, in the table and in the timeline, is the tenant's;
-//   - a row of the queue may be put or deleted if it names the tenant, and not be read;
-//   - an object, also of a presigned link, is the tenant's.
+//   - rows whose partition, in the table and in the timeline, belongs to the tenant;
+//   - writing and deleting, but not reading, queue rows that name the tenant;
+//   - objects, and presigned links to objects, that belong to the tenant.
 func Tenant(stack *middleware.Stack) error {
 	return build(stack, func(ctx context.Context, in any) bool {
 		tenant := auth.TenantOf(ctx)
@@ -53,10 +55,9 @@ func Sweeper(stack *middleware.Stack) error {
 	return build(stack, func(_ context.Context, in any) bool { return sweeps(in) })
 }
 
-// build adds the wall as the first of all steps, so that nothing is done for a call that
-// is refused.
+// build adds the guard as the first step, so that a rejected call has no effect.
 func build(stack *middleware.Stack, may func(ctx context.Context, in any) bool) error {
-	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("TenantWall", func(
+	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("TenantGuard", func(
 		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 	) (middleware.InitializeOutput, middleware.Metadata, error) {
 		if !may(ctx, in.Parameters) {

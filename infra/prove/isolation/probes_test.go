@@ -1,4 +1,4 @@
-package walls_test
+package isolation_test
 
 import (
 	"fmt"
@@ -52,7 +52,7 @@ var everyMethod = []string{
 
 // probe makes the requests to a resource template that could find something of theirs. What
 // else a request may name of a tenant (a header's key, a query's) becomes a gap here.
-func (w *walls) probe(resource string) []probe {
+func (w *tenants) probe(resource string) []probe {
 	var all []probe
 	switch {
 	case strings.Contains(resource, "{name}"):
@@ -141,7 +141,7 @@ func (w *walls) probe(resource string) []probe {
 }
 
 // filters are lists that name what is theirs, in every field and kind of term.
-func (w *walls) filters(resource string) []probe {
+func (w *tenants) filters(resource string) []probe {
 	o := w.foreign[0]
 	number := func(v any) string { return fmt.Sprint(v) }
 	quoted := func(v any) string { return fmt.Sprintf("%q", v) }
@@ -202,7 +202,7 @@ func (w *walls) filters(resource string) []probe {
 }
 
 // cursors are lists that go on where one of theirs ended, or one of a tenant that is nowhere.
-func (w *walls) cursors(resource string) []probe {
+func (w *tenants) cursors(resource string) []probe {
 	var all []probe
 	for _, members := range []string{
 		`"include_inactive":true`,

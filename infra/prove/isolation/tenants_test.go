@@ -1,4 +1,4 @@
-package walls_test
+package isolation_test
 
 import (
 	"crypto/sha256"
@@ -16,8 +16,8 @@ import (
 	"joboutputs/shared/outputs"
 )
 
-// wallsSeed is what both tenants have alike. Node 505050 is idle in it, as is 606060.
-const wallsSeed = `{
+// seed is what both tenants have alike. Node 505050 is idle in it, as is 606060.
+const seed = `{
  "tenant": "{tenant}",
  "users": [
   {"pk": 1, "username": "admin", "password": "admin", "is_staff": true, "nodes": [11, 505050, 606060]},
@@ -40,8 +40,8 @@ const wallsSeed = `{
  ]
 }`
 
-// walls is two tenants: one that tries everything, one that has what nobody else may see.
-type walls struct {
+// tenants is two tenants: one that tries everything, one that has what nobody else may see.
+type tenants struct {
 	script
 	calls        recorder
 	mine, theirs string
@@ -59,12 +59,12 @@ type walls struct {
 
 const canaryUser = "canary-user"
 
-func newWalls(t *testing.T, mine, theirs string) *walls {
-	w := &walls{mine: mine, theirs: theirs}
+func newTenants(t *testing.T, mine, theirs string) *tenants {
+	w := &tenants{mine: mine, theirs: theirs}
 	r := servicetest.New(t, w.calls.add)
 	w.script = script{t, r}
-	r.Load(t, wallsSeed, mine)
-	r.Load(t, wallsSeed, theirs)
+	r.Load(t, seed, mine)
+	r.Load(t, seed, theirs)
 	r.Clock.Tick(1234 * time.Microsecond) // no two times of theirs are the same
 	w.furnish()
 	r.Clock.Tick(time.Second)
@@ -80,7 +80,7 @@ func newWalls(t *testing.T, mine, theirs string) *walls {
 }
 
 // furnish gives the other tenant what exists there alone, with a canary in every field.
-func (w *walls) furnish() {
+func (w *tenants) furnish() {
 	w.Helper()
 	u := issuer.User{
 		Tenant: w.theirs, PK: 7030001, Username: canaryUser, Password: canaryUser,
@@ -131,7 +131,7 @@ func (w *walls) furnish() {
 
 // furnishKeyed makes calls with idempotency keys, as a user whose pk, name and node there
 // are in mine too, on a job that both have: but for the tenant, a call of mine is the same.
-func (w *walls) furnishKeyed(admin servicetest.Caller) {
+func (w *tenants) furnishKeyed(admin servicetest.Caller) {
 	w.Helper()
 	key := func(of string) []string { return []string{"Idempotency-Key", "canary-key-" + of} }
 	w.ok(nil, 200, admin, "POST", "/v1/jobs/2/outputs/canary-keyed/bin", "", key("add")...)
@@ -143,7 +143,7 @@ func (w *walls) furnishKeyed(admin servicetest.Caller) {
 }
 
 // keyedProbes are those calls, made again in mine.
-func (w *walls) keyedProbes(resource string) []probe {
+func (w *tenants) keyedProbes(resource string) []probe {
 	key := func(of string) (map[string]string, gap) {
 		return map[string]string{"Idempotency-Key": "{key}"}, gap{"key", "canary-key-" + of, "absent-key-" + of}
 	}
@@ -196,7 +196,7 @@ type row struct {
 }
 
 // findCanaries collects every value stored for the other tenant and not for this one.
-func (w *walls) findCanaries() {
+func (w *tenants) findCanaries() {
 	w.Helper()
 	own := map[string]bool{"upload": true, "completed": true, "aborted": true} // our own words
 	var theirs []string
@@ -229,7 +229,7 @@ func (w *walls) findCanaries() {
 }
 
 // etag is the entity tag of an output of theirs, which is its storage key, without quotes.
-func (w *walls) etag(o output) string {
+func (w *tenants) etag(o output) string {
 	for _, row := range w.base {
 		if row.owner == w.theirs && row.number("pk") == fmt.Sprint(o.PK) && row.string("object") != "" {
 			return row.string("object")
@@ -241,7 +241,7 @@ func (w *walls) etag(o output) string {
 
 // restore puts the table back to what it was, and complains if anything changed that is
 // not this tenant's.
-func (w *walls) restore(after string) {
+func (w *tenants) restore(after string) {
 	w.Helper()
 	now := w.dump()
 	for _, key := range slices.Sorted(maps.Keys(now)) {

@@ -1,4 +1,4 @@
-package walls_test
+package tenantguard_test
 
 import (
 	"context"
@@ -15,10 +15,10 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/walls"
+	"joboutputs/shared/tenantguard"
 )
 
-// clients are the SDK's own, with a wall around them; what passes it meets sent.
+// clients are the SDK's own, with a guard on them; what passes it meets sent.
 type clients struct {
 	db      *dynamodb.Client
 	s3      *s3.Client
@@ -28,11 +28,11 @@ type clients struct {
 
 var errSent = errors.New("sent")
 
-func newClients(wall func(*middleware.Stack) error) clients {
+func newClients(guard func(*middleware.Stack) error) clients {
 	c := clients{left: new(int)}
 	cfg := aws.Config{
 		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
-		RetryMaxAttempts: 1, APIOptions: []func(*middleware.Stack) error{wall},
+		RetryMaxAttempts: 1, APIOptions: []func(*middleware.Stack) error{guard},
 		HTTPClient: doer(func(*http.Request) (*http.Response, error) { *c.left++; return nil, errSent }),
 	}
 	c.db, c.s3 = dynamodb.NewFromConfig(cfg), s3.NewFromConfig(cfg)
@@ -186,7 +186,7 @@ func (c clients) calls(tenant string) map[string]func(context.Context) error {
 // TestTenant holds every kind of call to the tenant of the context: made in it, it leaves;
 // made by another, or by nobody, it does not, and the error does not say the key.
 func TestTenant(t *testing.T) {
-	for name := range newClients(walls.Tenant).calls("acme") {
+	for name := range newClients(tenantguard.Tenant).calls("acme") {
 		for _, tc := range []struct {
 			caller, owner string
 			refused       bool
@@ -200,13 +200,13 @@ func TestTenant(t *testing.T) {
 			{"", "acme", true},
 			{"", "", true},
 		} {
-			c := newClients(walls.Tenant)
+			c := newClients(tenantguard.Tenant)
 			ctx := t.Context()
 			if tc.caller != "" {
 				ctx = auth.WithTenant(ctx, tc.caller)
 			}
 			err := c.calls(tc.owner)[name](ctx)
-			breach := walls.Breached(err)
+			breach := tenantguard.Breached(err)
 			switch {
 			case tc.refused && (breach == nil || *c.left != 0):
 				t.Errorf("%s of %q by %q: %v, and %d calls left", name, tc.owner, tc.caller, err, *c.left)
@@ -224,7 +224,7 @@ func TestTenant(t *testing.T) {
 
 // TestTenantRefuses is what no key allows.
 func TestTenantRefuses(t *testing.T) {
-	c := newClients(walls.Tenant)
+	c := newClients(tenantguard.Tenant)
 	table, bucket := aws.String("table"), aws.String("bucket")
 	queue := "2026-01-01T00:00:00.000000Z#acme#01X"
 	put := func(i item) error {
@@ -330,7 +330,7 @@ func TestTenantRefuses(t *testing.T) {
 			return err
 		},
 	} {
-		if err := call(); walls.Breached(err) == nil || *c.left != 0 {
+		if err := call(); tenantguard.Breached(err) == nil || *c.left != 0 {
 			t.Errorf("%s: %v, and %d calls left", name, err, *c.left)
 			*c.left = 0
 		}
@@ -341,7 +341,7 @@ func acme(t *testing.T) context.Context { return auth.WithTenant(t.Context(), "a
 
 // TestSweeper holds the sweep to what it does, on behalf of whom it may be.
 func TestSweeper(t *testing.T) {
-	c := newClients(walls.Sweeper)
+	c := newClients(tenantguard.Sweeper)
 	table, bucket := aws.String("table"), aws.String("bucket")
 	query := func(in dynamodb.QueryInput) error {
 		in.TableName = table
@@ -392,7 +392,7 @@ func TestSweeper(t *testing.T) {
 		"looks for all uploads":               {list(nil), true},
 		"looks for all uploads of the tenant": {list(aws.String("t/acme/")), true},
 	} {
-		if refused := walls.Breached(tc.err) != nil; refused != tc.refused {
+		if refused := tenantguard.Breached(tc.err) != nil; refused != tc.refused {
 			t.Errorf("%s: %v, want it refused: %v", name, tc.err, tc.refused)
 		}
 	}
@@ -400,7 +400,7 @@ func TestSweeper(t *testing.T) {
 		switch name {
 		case "UpdateItem of the queue", "DeleteItem of the queue", "DeleteObject", "AbortMultipartUpload": // are the sweep's too
 		default:
-			if err := call(acme(t)); walls.Breached(err) == nil {
+			if err := call(acme(t)); tenantguard.Breached(err) == nil {
 				t.Errorf("the sweep may %s: %v", name, err)
 			}
 		}
