@@ -22,10 +22,10 @@ import (
 	"joboutputs/functions"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 var update = flag.Bool("update", false, "write the table of calls into README.md, and testdata/calls.json")
@@ -380,7 +380,7 @@ func sweepLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, store *outputs.
 		_, err := store.Add(ctx, "acme", add)
 		return err
 	}
-	if _, err := store.Add(ctx, "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
+	if _, err := store.Add(ctx, "acme", loser); !problem.Is(err, problem.DuplicateOutput) {
 		t.Fatalf("the loser of a race: %v", err)
 	}
 	yesterday := outputs.New(outputs.Config{DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket,

@@ -104,12 +104,12 @@ func TestEvents(t *testing.T) {
 		auth.JobsGetOutputInfo: {200, fmt.Sprintf(model, "null")},
 		auth.JobsDeleteOutput:  {200, fmt.Sprintf(model, now)},
 		auth.JobsZipOutputs:    {200, zipped(t)},
-		auth.UploadsBegin: {409, problem(409, "duplicate_output", "00000000-0000-4000-8000-000000000201",
+		auth.UploadsBegin: {409, document(409, "duplicate_output", "00000000-0000-4000-8000-000000000201",
 			"Bad name 'train log': Job already has an output by this name/type (train log/txt)",
 			`"deletion_time":`+may4+`,"pk":6,"sha256":"51604db2883998a0b0a9ee6db811799f3bf7fd9434b7f6c2dddb8a1f6b43a331"`)},
-		auth.UploadsStatus:   {404, problem(404, "upload_not_found", "00000000-0000-4000-8000-000000000202", "The job has no upload of this id.", "")},
-		auth.UploadsComplete: {404, problem(404, "upload_not_found", "00000000-0000-4000-8000-000000000203", "The job has no upload of this id.", "")},
-		auth.UploadsAbort:    {404, problem(404, "upload_not_found", "00000000-0000-4000-8000-000000000204", "The job has no upload of this id.", "")},
+		auth.UploadsStatus:   {404, document(404, "upload_not_found", "00000000-0000-4000-8000-000000000202", "The job has no upload of this id.", "")},
+		auth.UploadsComplete: {404, document(404, "upload_not_found", "00000000-0000-4000-8000-000000000203", "The job has no upload of this id.", "")},
+		auth.UploadsAbort:    {404, document(404, "upload_not_found", "00000000-0000-4000-8000-000000000204", "The job has no upload of this id.", "")},
 		auth.AuthObtain:      {200, `{"refresh":"refresh of alice","access":"access of alice"}`},
 		auth.AuthRefresh:     {200, `{"access":"access"}`},
 		auth.AuthVerify:      {200, `{}`},
@@ -177,9 +177,9 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// problem is the document of an event that names an upload: what is answered to those that
+// document is the problem of an event that names an upload: what is answered to those that
 // go well holds an id drawn at random, or a link.
-func problem(status int, code, requestID, detail, more string) string {
+func document(status int, code, requestID, detail, more string) string {
 	if more != "" {
 		more = "," + more
 	}

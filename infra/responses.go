@@ -13,7 +13,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"joboutputs/shared/api"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // What API Gateway answers by itself. Each is a problem document like those of the
@@ -31,14 +31,14 @@ const (
 )
 
 // gatewayResponses are the kinds of API Gateway's own answers, by what they mean here.
-func gatewayResponses() map[string]*fault.Fault {
-	notFound, _ := fault.As(api.NotFound())
-	forbidden, _ := fault.As(api.Forbidden())
-	internal := fault.New(fault.Internal, internalText)
-	unavailable := fault.New(fault.Unavailable, silentText).After(2 * time.Second)
-	throttled := fault.New(fault.Throttled, "Too many requests.").After(time.Second)
-	return map[string]*fault.Fault{
-		"UNAUTHORIZED":  fault.New(fault.NotAuthenticated, "%s", api.UnauthorizedText),
+func gatewayResponses() map[string]*problem.Problem {
+	notFound, _ := problem.As(api.NotFound())
+	forbidden, _ := problem.As(api.Forbidden())
+	internal := problem.New(problem.Internal, internalText)
+	unavailable := problem.New(problem.Unavailable, silentText).After(2 * time.Second)
+	throttled := problem.New(problem.Throttled, "Too many requests.").After(time.Second)
+	return map[string]*problem.Problem{
+		"UNAUTHORIZED":  problem.New(problem.NotAuthenticated, "%s", api.UnauthorizedText),
 		"ACCESS_DENIED": forbidden,
 		"WAF_FILTERED":  forbidden,
 
@@ -52,10 +52,10 @@ func gatewayResponses() map[string]*fault.Fault {
 		"INVALID_API_KEY":              notFound,
 		"DEFAULT_4XX":                  notFound,
 
-		"BAD_REQUEST_PARAMETERS": fault.New(fault.InvalidRequest, "The request cannot be read."),
-		"BAD_REQUEST_BODY":       fault.New(fault.InvalidRequest, "The request cannot be read."),
-		"REQUEST_TOO_LARGE":      fault.New(fault.PayloadTooLarge, tooLargeText, maxPayload).With("limit", maxPayload),
-		"UNSUPPORTED_MEDIA_TYPE": fault.New(fault.UnsupportedMediaType, "This method is not served here with a body of that type."),
+		"BAD_REQUEST_PARAMETERS": problem.New(problem.InvalidRequest, "The request cannot be read."),
+		"BAD_REQUEST_BODY":       problem.New(problem.InvalidRequest, "The request cannot be read."),
+		"REQUEST_TOO_LARGE":      problem.New(problem.PayloadTooLarge, tooLargeText, maxPayload).With("limit", maxPayload),
+		"UNSUPPORTED_MEDIA_TYPE": problem.New(problem.UnsupportedMediaType, "This method is not served here with a body of that type."),
 		"THROTTLED":              throttled,
 		"QUOTA_EXCEEDED":         throttled,
 
@@ -81,10 +81,10 @@ func addGatewayResponses(rest awsapigateway.RestApi) {
 	}
 }
 
-func status(f *fault.Fault) *string { return jsii.String(strconv.Itoa(api.Status(f.Kind))) }
+func status(f *problem.Problem) *string { return jsii.String(strconv.Itoa(api.Status(f.Kind))) }
 
 // errorHeaders are those of every error, wherever it comes from (api.WriteProblem).
-func errorHeaders(f *fault.Fault) map[string]string {
+func errorHeaders(f *problem.Problem) map[string]string {
 	h := map[string]string{
 		"Access-Control-Allow-Origin":   "*", // whoever got past the preflight may read why it failed
 		"Access-Control-Expose-Headers": "Allow, Retry-After",
@@ -93,7 +93,7 @@ func errorHeaders(f *fault.Fault) map[string]string {
 		"Vary":                          "Origin",
 		"X-Content-Type-Options":        "nosniff",
 	}
-	if f.Kind == fault.NotAuthenticated {
+	if f.Kind == problem.NotAuthenticated {
 		h["WWW-Authenticate"] = api.Challenge
 	}
 	if f.RetryAfter > 0 {
@@ -104,26 +104,26 @@ func errorHeaders(f *fault.Fault) map[string]string {
 
 // wrongMethod answers 405 to every method a resource does not have.
 func wrongMethod(allow string) awsapigateway.MockIntegration {
-	f := fault.New(fault.MethodNotAllowed, `Method "$context.httpMethod" not allowed.`)
+	f := problem.New(problem.MethodNotAllowed, `Method "$context.httpMethod" not allowed.`)
 	h := errorHeaders(f)
 	h["Allow"] = allow
 	return mock(http.StatusMethodNotAllowed, h, string(api.Problem(f, requestID)))
 }
 
 func wrongMethodOptions() *awsapigateway.MethodOptions {
-	h := errorHeaders(fault.New(fault.MethodNotAllowed, ""))
+	h := errorHeaders(problem.New(problem.MethodNotAllowed, ""))
 	h["Allow"] = ""
 	return mockOptions(http.StatusMethodNotAllowed, h, nil)
 }
 
 // forbidden answers 403 to what nobody may (functions.Refused), behind the authorizer.
 func forbidden() awsapigateway.MockIntegration {
-	f, _ := fault.As(api.Forbidden())
+	f, _ := problem.As(api.Forbidden())
 	return mock(http.StatusForbidden, errorHeaders(f), string(api.Problem(f, requestID)))
 }
 
 func forbiddenOptions(authorizer awsapigateway.TokenAuthorizer) *awsapigateway.MethodOptions {
-	f, _ := fault.As(api.Forbidden())
+	f, _ := problem.As(api.Forbidden())
 	return mockOptions(http.StatusForbidden, errorHeaders(f), authorizer)
 }
 

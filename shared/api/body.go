@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Limits of a JSON body. DESIGN: D15.
@@ -34,14 +34,14 @@ func Body(r *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("read the body: %w", err)
 	}
 	if len(body) > MaxBody {
-		return nil, fault.New(fault.PayloadTooLarge, "The body is over %d bytes.", MaxBody)
+		return nil, problem.New(problem.PayloadTooLarge, "The body is over %d bytes.", MaxBody)
 	}
 	if len(body) == 0 {
 		return nil, nil
 	}
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) || mediaType != "application/json" {
-		return nil, fault.New(fault.UnsupportedMediaType, "Unsupported media type \"%s\" in request.", r.Header.Get("Content-Type"))
+		return nil, problem.New(problem.UnsupportedMediaType, "Unsupported media type \"%s\" in request.", r.Header.Get("Content-Type"))
 	}
 	switch strings.ToLower(params["charset"]) {
 	case "latin-1", "latin1", "iso-8859-1", "l1":
@@ -74,10 +74,10 @@ func wellFormed(body []byte) error {
 			return malformed(body, err)
 		}
 		if values == 1 {
-			return fault.New(fault.InvalidJSON, "JSON parse error at %s: text after the value", position(body, offset))
+			return problem.New(problem.InvalidJSON, "JSON parse error at %s: text after the value", position(body, offset))
 		}
 		if dec.StackDepth() > MaxDepth {
-			return fault.New(fault.InvalidJSON, "The body is nested more than %d deep.", MaxDepth)
+			return problem.New(problem.InvalidJSON, "The body is nested more than %d deep.", MaxDepth)
 		}
 		if dec.StackDepth() == 0 {
 			values++
@@ -89,9 +89,9 @@ func wellFormed(body []byte) error {
 func malformed(body []byte, err error) error {
 	var syntactic *jsontext.SyntacticError
 	if errors.As(err, &syntactic) {
-		return fault.New(fault.InvalidJSON, "JSON parse error at %s: %v", position(body, syntactic.ByteOffset), syntactic.Err)
+		return problem.New(problem.InvalidJSON, "JSON parse error at %s: %v", position(body, syntactic.ByteOffset), syntactic.Err)
 	}
-	return fault.New(fault.InvalidJSON, "JSON parse error at %s: unexpected end", position(body, int64(len(body))))
+	return problem.New(problem.InvalidJSON, "JSON parse error at %s: unexpected end", position(body, int64(len(body))))
 }
 
 // position is a byte offset as a person counts: lines and columns (in characters) from 1.

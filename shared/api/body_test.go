@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"joboutputs/shared/api"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // reading is what Body or Object makes of a request.
@@ -30,9 +30,9 @@ func TestBody(t *testing.T) {
 	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	for _, tt := range []struct {
 		name, contentType, body string
-		want                    string     // "" where it is refused
-		code                    fault.Kind // of the refusal
-		detail                  string     // a part of its sentence
+		want                    string       // "" where it is refused
+		code                    problem.Kind // of the refusal
+		detail                  string       // a part of its sentence
 	}{
 		{name: "none", body: "", want: "<nil>"},
 		{name: "none, of any type", contentType: "text/plain", body: "", want: "<nil>"},
@@ -44,29 +44,29 @@ func TestBody(t *testing.T) {
 		{name: "type with a bad parameter", contentType: "application/json; charset", body: `1`, want: `1`},
 		{name: "Latin-1", contentType: "application/json; charset=ISO-8859-1", body: "\"caf\xe9\"", want: `"café"`},
 
-		{name: "no type", body: `{}`, code: fault.UnsupportedMediaType, detail: `Unsupported media type "" in request.`},
-		{name: "text", contentType: "text/plain", body: `{}`, code: fault.UnsupportedMediaType, detail: `"text/plain"`},
-		{name: "a kind of JSON", contentType: "application/vnd.api+json", body: `{}`, code: fault.UnsupportedMediaType},
-		{name: "no type at all", contentType: ";;", body: `{}`, code: fault.UnsupportedMediaType},
+		{name: "no type", body: `{}`, code: problem.UnsupportedMediaType, detail: `Unsupported media type "" in request.`},
+		{name: "text", contentType: "text/plain", body: `{}`, code: problem.UnsupportedMediaType, detail: `"text/plain"`},
+		{name: "a kind of JSON", contentType: "application/vnd.api+json", body: `{}`, code: problem.UnsupportedMediaType},
+		{name: "no type at all", contentType: ";;", body: `{}`, code: problem.UnsupportedMediaType},
 
-		{name: "only blanks", contentType: j, body: "  ", code: fault.InvalidJSON, detail: "line 1, column 3"},
-		{name: "cut off", contentType: j, body: "{\"a\":\n 1", code: fault.InvalidJSON, detail: "line 2"},
-		{name: "position counts characters", contentType: j, body: "{\n\"ä\": nope}", code: fault.InvalidJSON, detail: "line 2, column 7"},
-		{name: "text after", contentType: j, body: `{} {}`, code: fault.InvalidJSON, detail: "text after the value"},
-		{name: "junk after", contentType: j, body: `{}x`, code: fault.InvalidJSON},
-		{name: "NaN", contentType: j, body: `NaN`, code: fault.InvalidJSON, detail: "line 1, column 1"},
-		{name: "BOM", contentType: j, body: "\xef\xbb\xbf{}", code: fault.InvalidJSON},
-		{name: "UTF-16", contentType: j, body: "{\x00}\x00", code: fault.InvalidJSON},
-		{name: "bytes that are not UTF-8", contentType: j, body: "\"caf\xe9\"", code: fault.InvalidJSON},
-		{name: "lone surrogate", contentType: j, body: `"\ud800"`, code: fault.InvalidJSON},
-		{name: "single quotes", contentType: j, body: `{'a':1}`, code: fault.InvalidJSON},
+		{name: "only blanks", contentType: j, body: "  ", code: problem.InvalidJSON, detail: "line 1, column 3"},
+		{name: "cut off", contentType: j, body: "{\"a\":\n 1", code: problem.InvalidJSON, detail: "line 2"},
+		{name: "position counts characters", contentType: j, body: "{\n\"ä\": nope}", code: problem.InvalidJSON, detail: "line 2, column 7"},
+		{name: "text after", contentType: j, body: `{} {}`, code: problem.InvalidJSON, detail: "text after the value"},
+		{name: "junk after", contentType: j, body: `{}x`, code: problem.InvalidJSON},
+		{name: "NaN", contentType: j, body: `NaN`, code: problem.InvalidJSON, detail: "line 1, column 1"},
+		{name: "BOM", contentType: j, body: "\xef\xbb\xbf{}", code: problem.InvalidJSON},
+		{name: "UTF-16", contentType: j, body: "{\x00}\x00", code: problem.InvalidJSON},
+		{name: "bytes that are not UTF-8", contentType: j, body: "\"caf\xe9\"", code: problem.InvalidJSON},
+		{name: "lone surrogate", contentType: j, body: `"\ud800"`, code: problem.InvalidJSON},
+		{name: "single quotes", contentType: j, body: `{'a':1}`, code: problem.InvalidJSON},
 
 		{name: "deep enough", contentType: j, body: nested(api.MaxDepth), want: nested(api.MaxDepth)},
-		{name: "too deep", contentType: j, body: nested(api.MaxDepth + 1), code: fault.InvalidJSON, detail: "nested more than 16 deep"},
-		{name: "far too deep", contentType: j, body: nested(100_000), code: fault.InvalidJSON, detail: "nested more than 16 deep"},
+		{name: "too deep", contentType: j, body: nested(api.MaxDepth + 1), code: problem.InvalidJSON, detail: "nested more than 16 deep"},
+		{name: "far too deep", contentType: j, body: nested(100_000), code: problem.InvalidJSON, detail: "nested more than 16 deep"},
 		{name: "as large as may be", contentType: j, body: `"` + strings.Repeat("a", api.MaxBody-2) + `"`, want: `"` + strings.Repeat("a", api.MaxBody-2) + `"`},
-		{name: "too large", contentType: j, body: `"` + strings.Repeat("a", api.MaxBody-1) + `"`, code: fault.PayloadTooLarge, detail: "262144 bytes"},
-		{name: "too large, of another type", contentType: "text/plain", body: strings.Repeat("a", api.MaxBody+1), code: fault.PayloadTooLarge},
+		{name: "too large", contentType: j, body: `"` + strings.Repeat("a", api.MaxBody-1) + `"`, code: problem.PayloadTooLarge, detail: "262144 bytes"},
+		{name: "too large, of another type", contentType: "text/plain", body: strings.Repeat("a", api.MaxBody+1), code: problem.PayloadTooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := reading(api.Body, tt.contentType, tt.body)
@@ -109,19 +109,19 @@ func TestObject(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := reading(api.Object, "application/json", tt.body)
-			code := fault.Kind("")
+			code := problem.Kind("")
 			if tt.want == "" {
-				code = fault.InvalidRequest
+				code = problem.InvalidRequest
 			}
 			check(t, got, err, tt.want, code, tt.detail)
 		})
 	}
 	_, err := reading(api.Object, "application/json", `{`)
-	check(t, "", err, "", fault.InvalidJSON, "line 1")
+	check(t, "", err, "", problem.InvalidJSON, "line 1")
 }
 
-// check compares a value, or the fault in its place.
-func check(t *testing.T, got string, err error, want string, code fault.Kind, detail string) {
+// check compares a value, or the problem in its place.
+func check(t *testing.T, got string, err error, want string, code problem.Kind, detail string) {
 	t.Helper()
 	if want != "" {
 		if err != nil || got != want {
@@ -129,7 +129,7 @@ func check(t *testing.T, got string, err error, want string, code fault.Kind, de
 		}
 		return
 	}
-	f, ok := fault.As(err)
+	f, ok := problem.As(err)
 	if !ok || f.Kind != code || !strings.Contains(f.Message, detail) {
 		t.Errorf("got %.200q, %v; want %s with %q", got, err, code, detail)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/awslabs/aws-lambda-go-api-proxy/core"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Edge serves handlers to a gateway's events.
@@ -30,13 +30,13 @@ type record struct {
 	now        time.Time
 	requestID  string
 	authorizer map[string]any
-	badEvent   *fault.Fault // the event's path can't be decoded: said in place of serving it
+	badEvent   *problem.Problem // the event's path can't be decoded: said in place of serving it
 
 	action   auth.Action
 	tenant   string
 	status   int
 	started  bool // the status is out
-	kind     fault.Kind
+	kind     problem.Kind
 	err      error
 	panicked any
 	stack    string
@@ -101,18 +101,18 @@ func setBody(r *http.Request, text string, inBase64 bool) {
 // decodeParams decodes each path segment once. A bad escape in any of them is the caller's
 // mistake; else a decoded slash names nothing, as no segment of the API holds one; bytes
 // that are not UTF-8 become U+FFFD, as UFDL has it.
-func decodeParams(params map[string]string) (map[string]string, *fault.Fault) {
+func decodeParams(params map[string]string) (map[string]string, *problem.Problem) {
 	decoded := make(map[string]string, len(params))
 	for name, raw := range params {
 		value, err := url.PathUnescape(raw)
 		if err != nil {
-			return nil, fault.New(fault.InvalidRequest, "The path has an invalid percent-escape.")
+			return nil, problem.New(problem.InvalidRequest, "The path has an invalid percent-escape.")
 		}
 		decoded[name] = string([]rune(value))
 	}
 	for _, value := range decoded {
 		if strings.ContainsRune(value, '/') {
-			return nil, fault.New(fault.NotFound, "Not found.")
+			return nil, problem.New(problem.NotFound, "Not found.")
 		}
 	}
 	return decoded, nil

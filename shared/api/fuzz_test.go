@@ -20,7 +20,7 @@ import (
 	"joboutputs/shared/api"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // FuzzParams: path parameters are decoded once. A bad escape in any of them is 400, else
@@ -134,9 +134,9 @@ func FuzzObject(f *testing.F) {
 		r.Header.Set("Content-Type", contentType)
 		object, err := api.Object(r)
 		if err != nil {
-			f, ok := fault.As(err)
-			if !ok || !slices.Contains([]fault.Kind{fault.InvalidJSON, fault.InvalidRequest, fault.PayloadTooLarge, fault.UnsupportedMediaType}, f.Kind) {
-				t.Fatalf("not a fault of a body: %v", err)
+			f, ok := problem.As(err)
+			if !ok || !slices.Contains([]problem.Kind{problem.InvalidJSON, problem.InvalidRequest, problem.PayloadTooLarge, problem.UnsupportedMediaType}, f.Kind) {
+				t.Fatalf("not a problem with a body: %v", err)
 			}
 			return
 		}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Func is an action's code: it decodes, makes one call, encodes and writes exactly once.
@@ -31,7 +31,7 @@ func Handle(action auth.Action, fn Func) http.Handler {
 		defer func() {
 			if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // net/http's own sentinel, compared as it does
 				rec.panicked, rec.stack = v, string(debug.Stack())
-				fail(w, r, fault.New(fault.Internal, internalText))
+				fail(w, r, problem.New(problem.Internal, internalText))
 			} else if v != nil {
 				panic(v)
 			}
@@ -60,11 +60,11 @@ func admit(r *http.Request, action auth.Action, rec *record) (auth.Principal, er
 	}
 	p, err := auth.FromContext(rec.authorizer)
 	if err != nil {
-		return auth.Principal{}, fault.New(fault.NotAuthenticated, UnauthorizedText).Because(err)
+		return auth.Principal{}, problem.New(problem.NotAuthenticated, UnauthorizedText).Because(err)
 	}
 	rec.tenant = p.Tenant
 	if !rec.now.Before(p.Expires) { // the gateway's cache of the authorizer's answer outlives the token
-		return auth.Principal{}, fault.New(fault.TokenNotValid, UnauthorizedText)
+		return auth.Principal{}, problem.New(problem.TokenNotValid, UnauthorizedText)
 	}
 
 	node, nodeErr := nodeID(r, p)
@@ -85,7 +85,7 @@ func admit(r *http.Request, action auth.Action, rec *record) (auth.Principal, er
 
 // Forbidden is the one refusal of a caller who may not do this.
 func Forbidden() error {
-	return fault.New(fault.PermissionDenied, "You do not have permission to perform this action.")
+	return problem.New(problem.PermissionDenied, "You do not have permission to perform this action.")
 }
 
 // nodeID reads the Node-Id header: the node the request acts for, which counts only if
@@ -98,11 +98,11 @@ func nodeID(r *http.Request, p auth.Principal) (int64, error) {
 	text := strings.Join(values, ",")
 	trimmed := strings.TrimSpace(text)
 	if !integer().MatchString(trimmed) {
-		return 0, fault.New(fault.BadNodeID, "Bad Node-Id header '%s': Unable to parse into an integer primary-key", text)
+		return 0, problem.New(problem.BadNodeID, "Bad Node-Id header '%s': Unable to parse into an integer primary-key", text)
 	}
 	node, err := strconv.ParseInt(strings.ReplaceAll(trimmed, "_", ""), 10, 64)
 	if err != nil || !p.Grants(node) { // an error: a number beyond any node
-		return 0, fault.New(fault.NodeNotGranted, "The token does not grant node %s.", trimmed)
+		return 0, problem.New(problem.NodeNotGranted, "The token does not grant node %s.", trimmed)
 	}
 	return node, nil
 }
@@ -143,7 +143,7 @@ func PK(r *http.Request, name string) (int64, error) {
 const maxPK = 1<<31 - 1
 
 // NotFound is the one answer for what is missing and for what is somebody else's.
-func NotFound() error { return fault.New(fault.NotFound, "Not found.") }
+func NotFound() error { return problem.New(problem.NotFound, "Not found.") }
 
 func seconds(d time.Duration) string {
 	return strconv.Itoa(int((d + time.Second - 1) / time.Second))

@@ -12,7 +12,7 @@ import (
 	"joboutputs/shared/api"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 const (
@@ -40,36 +40,36 @@ func TestHandleChecksInOrder(t *testing.T) {
 		action auth.Action
 		as     auth.Principal
 		node   string // Node-Id, "-" = not sent
-		code   fault.Kind
+		code   problem.Kind
 		status int
 		acting int64 // the node the action sees
 	}{
-		{"nobody", auth.OutputsRetrieve, auth.Principal{}, "-", fault.NotAuthenticated, 401, 0},
-		{"nobody with a bad node", auth.JobsAddOutput, auth.Principal{}, "abc", fault.NotAuthenticated, 401, 0},
-		{"a context no authorizer made", auth.OutputsRetrieve, with(apitest.Admin, tenant), "-", fault.NotAuthenticated, 401, 0},
-		{"expired", auth.OutputsDestroy, with(apitest.Bob, expired), "abc", fault.TokenNotValid, 401, 0},
+		{"nobody", auth.OutputsRetrieve, auth.Principal{}, "-", problem.NotAuthenticated, 401, 0},
+		{"nobody with a bad node", auth.JobsAddOutput, auth.Principal{}, "abc", problem.NotAuthenticated, 401, 0},
+		{"a context no authorizer made", auth.OutputsRetrieve, with(apitest.Admin, tenant), "-", problem.NotAuthenticated, 401, 0},
+		{"expired", auth.OutputsDestroy, with(apitest.Bob, expired), "abc", problem.TokenNotValid, 401, 0},
 		{"about to expire", auth.OutputsRetrieve, with(apitest.Bob, nearly), "-", "", 200, 0},
 		{"anyone", auth.AuthObtain, auth.Principal{}, "abc", "", 200, 0},
 		{"anyone, expired", auth.AuthObtain, with(apitest.Bob, expired), "-", "", 200, 0},
 
-		{"not an admin", auth.OutputsDestroy, apitest.Bob, "-", fault.PermissionDenied, 403, 0},
-		{"not an admin, for a node that is not granted", auth.OutputsDestroy, apitest.Bob, "1", fault.PermissionDenied, 403, 0},
-		{"not an admin, for a bad node", auth.OutputsDestroy, apitest.Bob, "abc", fault.PermissionDenied, 403, 0},
-		{"an action without a row", auth.Action("made-up"), apitest.Admin, "-", fault.PermissionDenied, 403, 0},
-		{"nobody's action", auth.OutputsWrite, apitest.Admin, "-", fault.PermissionDenied, 403, 0},
-		{"no node where one is needed", auth.JobsStart, apitest.Admin, "-", fault.PermissionDenied, 403, 0},
-		{"neither admin nor node", auth.JobsAddOutput, apitest.Bob, "-", fault.PermissionDenied, 403, 0},
+		{"not an admin", auth.OutputsDestroy, apitest.Bob, "-", problem.PermissionDenied, 403, 0},
+		{"not an admin, for a node that is not granted", auth.OutputsDestroy, apitest.Bob, "1", problem.PermissionDenied, 403, 0},
+		{"not an admin, for a bad node", auth.OutputsDestroy, apitest.Bob, "abc", problem.PermissionDenied, 403, 0},
+		{"an action without a row", auth.Action("made-up"), apitest.Admin, "-", problem.PermissionDenied, 403, 0},
+		{"nobody's action", auth.OutputsWrite, apitest.Admin, "-", problem.PermissionDenied, 403, 0},
+		{"no node where one is needed", auth.JobsStart, apitest.Admin, "-", problem.PermissionDenied, 403, 0},
+		{"neither admin nor node", auth.JobsAddOutput, apitest.Bob, "-", problem.PermissionDenied, 403, 0},
 
-		{"bad node where one may do", auth.JobsAddOutput, apitest.Bob, "abc", fault.BadNodeID, 400, 0},
-		{"bad node as admin", auth.OutputsDestroy, apitest.Admin, "abc", fault.BadNodeID, 400, 0},
-		{"empty node", auth.OutputsRetrieve, apitest.Alice, "", fault.BadNodeID, 400, 0},
-		{"fraction", auth.OutputsRetrieve, apitest.Alice, "1.0", fault.BadNodeID, 400, 0},
-		{"node not granted", auth.JobsAddOutput, apitest.Alice, "3", fault.NodeNotGranted, 403, 0},
-		{"node not granted to an admin", auth.OutputsRetrieve, apitest.Admin, "1", fault.NodeNotGranted, 403, 0},
-		{"node 0", auth.OutputsRetrieve, apitest.Alice, "0", fault.NodeNotGranted, 403, 0},
-		{"negative node", auth.OutputsRetrieve, apitest.Alice, "-1", fault.NodeNotGranted, 403, 0},
-		{"node beyond numbers", auth.OutputsRetrieve, apitest.Alice, "999999999999999999999", fault.NodeNotGranted, 403, 0},
-		{"node as Python writes it", auth.OutputsRetrieve, apitest.Alice, "1_0", fault.NodeNotGranted, 403, 0},
+		{"bad node where one may do", auth.JobsAddOutput, apitest.Bob, "abc", problem.BadNodeID, 400, 0},
+		{"bad node as admin", auth.OutputsDestroy, apitest.Admin, "abc", problem.BadNodeID, 400, 0},
+		{"empty node", auth.OutputsRetrieve, apitest.Alice, "", problem.BadNodeID, 400, 0},
+		{"fraction", auth.OutputsRetrieve, apitest.Alice, "1.0", problem.BadNodeID, 400, 0},
+		{"node not granted", auth.JobsAddOutput, apitest.Alice, "3", problem.NodeNotGranted, 403, 0},
+		{"node not granted to an admin", auth.OutputsRetrieve, apitest.Admin, "1", problem.NodeNotGranted, 403, 0},
+		{"node 0", auth.OutputsRetrieve, apitest.Alice, "0", problem.NodeNotGranted, 403, 0},
+		{"negative node", auth.OutputsRetrieve, apitest.Alice, "-1", problem.NodeNotGranted, 403, 0},
+		{"node beyond numbers", auth.OutputsRetrieve, apitest.Alice, "999999999999999999999", problem.NodeNotGranted, 403, 0},
+		{"node as Python writes it", auth.OutputsRetrieve, apitest.Alice, "1_0", problem.NodeNotGranted, 403, 0},
 
 		{"granted node", auth.JobsStart, apitest.Alice, "2", "", 200, 2},
 		{"granted node with blanks and zeros", auth.JobsStart, apitest.Alice, " 02 ", "", 200, 2},
@@ -139,7 +139,7 @@ func TestPK(t *testing.T) {
 		})
 		answer := apitest.Call{Method: "GET", Resource: outputs, Params: map[string]string{"pk": text}, As: apitest.Bob}.Do(t, h)
 		if want == 0 {
-			if answer.Status != http.StatusNotFound || answer.Code() != fault.NotFound || answer.Detail() != "Not found." {
+			if answer.Status != http.StatusNotFound || answer.Code() != problem.NotFound || answer.Detail() != "Not found." {
 				t.Errorf("PK(%.20q): got %v, want the plain 404", text, answer)
 			}
 			continue
@@ -155,7 +155,7 @@ func TestPK(t *testing.T) {
 func TestPathDecoding(t *testing.T) {
 	for _, tt := range []struct {
 		raw, want string
-		code      fault.Kind
+		code      problem.Kind
 	}{
 		{raw: "plain", want: "plain"},
 		{raw: "a%20b+c", want: "a b+c"},
@@ -168,10 +168,10 @@ func TestPathDecoding(t *testing.T) {
 		{raw: "%2E%2E", want: ".."},
 		{raw: "%3F%23%3B%22%3C%3E%5C", want: `?#;"<>\`},
 		{raw: "%00%0A", want: "\x00\n"},
-		{raw: "a%2Fb", code: fault.NotFound},
-		{raw: "5%2f", code: fault.NotFound},
-		{raw: "a%ZZ", code: fault.InvalidRequest},
-		{raw: "a%", code: fault.InvalidRequest},
+		{raw: "a%2Fb", code: problem.NotFound},
+		{raw: "5%2f", code: problem.NotFound},
+		{raw: "a%ZZ", code: problem.InvalidRequest},
+		{raw: "a%", code: problem.InvalidRequest},
 	} {
 		var got string
 		h := api.Handle(auth.JobsGetOutput, func(w http.ResponseWriter, r *http.Request, _ auth.Principal) error {
@@ -200,24 +200,24 @@ func TestErrors(t *testing.T) {
 		name   string
 		fn     api.Func
 		status int
-		code   fault.Kind
+		code   problem.Kind
 		logged string // must be in the log and not in the answer
 		retry  string
 	}{
-		{"fault", func(http.ResponseWriter, *http.Request, auth.Principal) error {
-			return fault.New(fault.JobFinished, "It is over.")
-		}, 409, fault.JobFinished, "", ""},
-		{"error of ours", func(http.ResponseWriter, *http.Request, auth.Principal) error { return secret }, 500, fault.Internal, "table T", ""},
-		{"cause of a fault", func(http.ResponseWriter, *http.Request, auth.Principal) error {
-			return fault.New(fault.Unavailable, "Wait.").After(1500 * time.Millisecond).Because(secret)
-		}, 503, fault.Unavailable, "table T", "2"},
-		{"panic", func(http.ResponseWriter, *http.Request, auth.Principal) error { panic(secret) }, 500, fault.Internal, "table T", ""},
+		{"problem", func(http.ResponseWriter, *http.Request, auth.Principal) error {
+			return problem.New(problem.JobFinished, "It is over.")
+		}, 409, problem.JobFinished, "", ""},
+		{"error of ours", func(http.ResponseWriter, *http.Request, auth.Principal) error { return secret }, 500, problem.Internal, "table T", ""},
+		{"cause of a problem", func(http.ResponseWriter, *http.Request, auth.Principal) error {
+			return problem.New(problem.Unavailable, "Wait.").After(1500 * time.Millisecond).Because(secret)
+		}, 503, problem.Unavailable, "table T", "2"},
+		{"panic", func(http.ResponseWriter, *http.Request, auth.Principal) error { panic(secret) }, 500, problem.Internal, "table T", ""},
 		{"headers of an answer that is not given", func(w http.ResponseWriter, _ *http.Request, _ auth.Principal) error {
 			w.Header().Set("Content-Length", "5")
 			w.Header().Set("ETag", `"x"`)
 			w.Header().Set("Content-Disposition", "attachment")
 			return api.NotFound()
-		}, 404, fault.NotFound, "", ""},
+		}, 404, problem.NotFound, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			call := apitest.Call{Method: "GET", Resource: outputs, Params: map[string]string{"pk": "1"}, As: apitest.Bob, Header: map[string]string{"Origin": "https://a.test"}}

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // maxKey is the length of the longest idempotency key.
@@ -12,7 +12,7 @@ const maxKey = 255
 
 // IdempotencyKey reads the header by which a caller names a call that it may have to make
 // again (draft-ietf-httpapi-idempotency-key-header); "" = there is none. The key is taken
-// as it is, quotes and all. Fault: InvalidRequest.
+// as it is, quotes and all. Problem: InvalidRequest.
 func IdempotencyKey(r *http.Request) (string, error) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 {
@@ -21,7 +21,7 @@ func IdempotencyKey(r *http.Request) (string, error) {
 	key := values[0]
 	unprintable := strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' })
 	if len(values) > 1 || key == "" || len(key) > maxKey || unprintable {
-		return "", fault.New(fault.InvalidRequest, "Idempotency-Key: must be sent once and have 1 to %d printable ASCII characters", maxKey)
+		return "", problem.New(problem.InvalidRequest, "Idempotency-Key: must be sent once and have 1 to %d printable ASCII characters", maxKey)
 	}
 	return key, nil
 }

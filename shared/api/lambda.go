@@ -49,10 +49,10 @@ func (e Edge) Buffered(h http.Handler) BufferedHandler {
 		}
 		defer e.finish(ctx, rec)
 		w := &bufferedWriter{header: http.Header{}, rec: rec}
-		if aborted := serve(h, w, r); aborted { // after its first byte; nothing has left yet, so the fault can be said
+		if aborted := serve(h, w, r); aborted { // after its first byte; nothing has left yet, so the problem can be said
 			w = &bufferedWriter{header: http.Header{}, rec: rec}
 			allowCrossOrigin(w, r)
-			WriteProblem(w, faultOf(rec.err), rec.requestID)
+			WriteProblem(w, problemOf(rec.err), rec.requestID)
 		}
 		rec.status = w.status
 		return w.response(r.Method), nil
@@ -92,7 +92,7 @@ func (e Edge) Streamed(h http.Handler) StreamedHandler {
 	}
 }
 
-var errAborted = errors.New("the answer was aborted: a fault after its first byte")
+var errAborted = errors.New("the answer was aborted: a problem after its first byte")
 
 // serve runs the handler and reports whether it gave up in the middle of its answer.
 func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (aborted bool) {

@@ -18,7 +18,7 @@ import (
 	"joboutputs/shared/api"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 func edge(tb testing.TB) api.Edge {
@@ -32,13 +32,13 @@ func action(fn func(w http.ResponseWriter) error) http.Handler {
 }
 
 func TestProblem(t *testing.T) {
-	f := fault.New(fault.DuplicateOutput, "It's <taken>.").With("sha256", "ab").With("pk", 7).With("deletion_time", nil)
+	f := problem.New(problem.DuplicateOutput, "It's <taken>.").With("sha256", "ab").With("pk", 7).With("deletion_time", nil)
 	want := `{"type":"urn:joboutputs:problem:duplicate_output","title":"Conflict","status":409,"detail":"It's <taken>.",` +
 		`"code":"duplicate_output","request_id":"r-1","deletion_time":null,"pk":7,"sha256":"ab"}`
 	if diff := cmp.Diff(want, string(api.Problem(f, "r-1"))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	odd := api.Problem(fault.New(fault.InvalidRequest, "%s", "bad \xff \" \n").With("x", func() {}), "r")
+	odd := api.Problem(problem.New(problem.InvalidRequest, "%s", "bad \xff \" \n").With("x", func() {}), "r")
 	var doc map[string]any
 	if err := json.Unmarshal(odd, &doc); err != nil || doc["detail"] != "bad \uFFFD \" \n" || doc["x"] != nil {
 		t.Errorf("odd members: %v in %s", err, odd)
@@ -56,12 +56,12 @@ func TestJSON(t *testing.T) {
 		t.Errorf("got %v", answer)
 	}
 	answer = one.Do(t, action(func(w http.ResponseWriter) error { return api.JSON(w, http.StatusOK, func() {}) }))
-	if answer.Code() != fault.Internal {
+	if answer.Code() != problem.Internal {
 		t.Errorf("a value that has no JSON: got %v", answer)
 	}
 }
 
-// A buffered answer has not left when its maker fails: the fault takes its place.
+// A buffered answer has not left when its maker fails: the problem takes its place.
 func TestBufferedAbort(t *testing.T) {
 	call := one
 	call.Header = map[string]string{"Origin": "https://a.test"}
@@ -71,7 +71,7 @@ func TestBufferedAbort(t *testing.T) {
 		_, _ = io.WriteString(w, "the first half")
 		return errors.New("no second half")
 	}))
-	if answer.Status != http.StatusInternalServerError || answer.Code() != fault.Internal || strings.Contains(string(answer.Body), "half") {
+	if answer.Status != http.StatusInternalServerError || answer.Code() != problem.Internal || strings.Contains(string(answer.Body), "half") {
 		t.Errorf("got %v", answer)
 	}
 	if answer.Header.Get("X-Next-Cursor") != "" || answer.Header.Get("Access-Control-Allow-Origin") != "*" {
@@ -85,9 +85,9 @@ func TestBufferedAbort(t *testing.T) {
 // A streamed one has: it must end so that nobody takes it for whole.
 func TestStreamedAbort(t *testing.T) {
 	for name, fail := range map[string]func() error{
-		"error": func() error { return errors.New("no second half") },
-		"panic": func() error { panic("no second half") },
-		"fault": func() error { return fault.New(fault.Unavailable, "Wait.").Because(errors.New("no second half")) },
+		"error":   func() error { return errors.New("no second half") },
+		"panic":   func() error { panic("no second half") },
+		"problem": func() error { return problem.New(problem.Unavailable, "Wait.").Because(errors.New("no second half")) },
 	} {
 		answer := one.Stream(t, action(func(w http.ResponseWriter) error {
 			w.WriteHeader(http.StatusAccepted)

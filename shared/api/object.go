@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Object reads a JSON body that is a set of options: the text of an object, or nil for
@@ -27,7 +27,7 @@ func Object(r *http.Request) ([]byte, error) {
 	case value.Kind() == '[':
 		return pairs(value)
 	default:
-		return nil, fault.New(fault.InvalidRequest, "The body must be a JSON object.")
+		return nil, problem.New(problem.InvalidRequest, "The body must be a JSON object.")
 	}
 }
 
@@ -39,7 +39,7 @@ func Members(r *http.Request, into any, takes string) error {
 		return err
 	}
 	if err := json.Unmarshal(body, into, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
-		return fault.New(fault.InvalidRequest, "The body takes %s.", takes).Because(err)
+		return problem.New(problem.InvalidRequest, "The body takes %s.", takes).Because(err)
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func pairs(array jsontext.Value) ([]byte, error) {
 			return nil, err
 		}
 		if len(pair) != 2 || pair[0].Kind() != '"' {
-			return nil, fault.New(fault.InvalidRequest, "The body must be a JSON object: element %d of the array is not a pair of a name and a value.", i)
+			return nil, problem.New(problem.InvalidRequest, "The body must be a JSON object: element %d of the array is not a pair of a name and a value.", i)
 		}
 		if i > 0 {
 			out = append(out, ',')

@@ -10,48 +10,48 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // statuses is the one table from the codes of the API to HTTP.
-var statuses = map[fault.Kind]int{
-	fault.NotFound:             http.StatusNotFound,
-	fault.OutputNotFound:       http.StatusNotFound,
-	fault.DuplicateOutput:      http.StatusConflict,
-	fault.JobNotStarted:        http.StatusConflict,
-	fault.JobFinished:          http.StatusConflict,
-	fault.JobAcquired:          http.StatusConflict,
-	fault.IllegalTransition:    http.StatusConflict,
-	fault.NodeAlreadyWorking:   http.StatusConflict,
-	fault.NotAuthenticated:     http.StatusUnauthorized,
-	fault.TokenNotValid:        http.StatusUnauthorized,
-	fault.PermissionDenied:     http.StatusForbidden,
-	fault.BadNodeID:            http.StatusBadRequest,
-	fault.NodeNotGranted:       http.StatusForbidden,
-	fault.InvalidJSON:          http.StatusBadRequest,
-	fault.InvalidRequest:       http.StatusBadRequest,
-	fault.InvalidFilter:        http.StatusBadRequest,
-	fault.InvalidName:          http.StatusBadRequest,
-	fault.UnsupportedMediaType: http.StatusUnsupportedMediaType,
-	fault.PayloadTooLarge:      http.StatusRequestEntityTooLarge,
-	fault.ResultTooLarge:       http.StatusRequestEntityTooLarge,
-	fault.RangeNotSatisfiable:  http.StatusRequestedRangeNotSatisfiable,
-	fault.MethodNotAllowed:     http.StatusMethodNotAllowed,
-	fault.UploadNotFound:       http.StatusNotFound,
-	fault.UploadIncomplete:     http.StatusConflict,
-	fault.UploadAborted:        http.StatusConflict,
-	fault.UploadCompleted:      http.StatusConflict,
-	fault.UploadExpired:        http.StatusGone,
-	fault.IdempotencyMismatch:  http.StatusUnprocessableEntity,
-	fault.Conflict:             http.StatusConflict,
-	fault.Throttled:            http.StatusTooManyRequests,
-	fault.Unavailable:          http.StatusServiceUnavailable,
-	fault.BytesMissing:         http.StatusInternalServerError,
-	fault.Internal:             http.StatusInternalServerError,
+var statuses = map[problem.Kind]int{
+	problem.NotFound:             http.StatusNotFound,
+	problem.OutputNotFound:       http.StatusNotFound,
+	problem.DuplicateOutput:      http.StatusConflict,
+	problem.JobNotStarted:        http.StatusConflict,
+	problem.JobFinished:          http.StatusConflict,
+	problem.JobAcquired:          http.StatusConflict,
+	problem.IllegalTransition:    http.StatusConflict,
+	problem.NodeAlreadyWorking:   http.StatusConflict,
+	problem.NotAuthenticated:     http.StatusUnauthorized,
+	problem.TokenNotValid:        http.StatusUnauthorized,
+	problem.PermissionDenied:     http.StatusForbidden,
+	problem.BadNodeID:            http.StatusBadRequest,
+	problem.NodeNotGranted:       http.StatusForbidden,
+	problem.InvalidJSON:          http.StatusBadRequest,
+	problem.InvalidRequest:       http.StatusBadRequest,
+	problem.InvalidFilter:        http.StatusBadRequest,
+	problem.InvalidName:          http.StatusBadRequest,
+	problem.UnsupportedMediaType: http.StatusUnsupportedMediaType,
+	problem.PayloadTooLarge:      http.StatusRequestEntityTooLarge,
+	problem.ResultTooLarge:       http.StatusRequestEntityTooLarge,
+	problem.RangeNotSatisfiable:  http.StatusRequestedRangeNotSatisfiable,
+	problem.MethodNotAllowed:     http.StatusMethodNotAllowed,
+	problem.UploadNotFound:       http.StatusNotFound,
+	problem.UploadIncomplete:     http.StatusConflict,
+	problem.UploadAborted:        http.StatusConflict,
+	problem.UploadCompleted:      http.StatusConflict,
+	problem.UploadExpired:        http.StatusGone,
+	problem.IdempotencyMismatch:  http.StatusUnprocessableEntity,
+	problem.Conflict:             http.StatusConflict,
+	problem.Throttled:            http.StatusTooManyRequests,
+	problem.Unavailable:          http.StatusServiceUnavailable,
+	problem.BytesMissing:         http.StatusInternalServerError,
+	problem.Internal:             http.StatusInternalServerError,
 }
 
 // Status is the HTTP status of a code; 500 for one that is not in the table.
-func Status(kind fault.Kind) int {
+func Status(kind problem.Kind) int {
 	if status, ok := statuses[kind]; ok {
 		return status
 	}
@@ -69,21 +69,21 @@ const (
 	internalText = "Something went wrong on our side. It was logged under the request_id."
 )
 
-// Problem renders a fault as an RFC 9457 document: type, title, status, detail, code,
-// request_id, then what the fault adds, by name. The local gateway and the stack use it
+// Problem renders a problem as an RFC 9457 document: type, title, status, detail, code,
+// request_id, then what the problem adds, by name. The local gateway and the stack use it
 // for their own answers, so that an error looks the same whoever found it.
-func Problem(f *fault.Fault, requestID string) []byte {
-	status := Status(f.Kind)
+func Problem(p *problem.Problem, requestID string) []byte {
+	status := Status(p.Kind)
 	members := []any{
-		"type", "urn:joboutputs:problem:" + string(f.Kind),
+		"type", "urn:joboutputs:problem:" + string(p.Kind),
 		"title", http.StatusText(status),
 		"status", status,
-		"detail", f.Message,
-		"code", string(f.Kind),
+		"detail", p.Message,
+		"code", string(p.Kind),
 		"request_id", requestID,
 	}
-	for _, name := range slices.Sorted(maps.Keys(f.Details)) {
-		members = append(members, name, f.Details[name])
+	for _, name := range slices.Sorted(maps.Keys(p.Details)) {
+		members = append(members, name, p.Details[name])
 	}
 	doc := []byte{'{'}
 	for i := 0; i < len(members); i += 2 {
@@ -101,44 +101,44 @@ func Problem(f *fault.Fault, requestID string) []byte {
 	return append(doc, '}')
 }
 
-// WriteProblem answers a request with the fault.
-func WriteProblem(w http.ResponseWriter, f *fault.Fault, requestID string) {
+// WriteProblem answers a request with the problem.
+func WriteProblem(w http.ResponseWriter, p *problem.Problem, requestID string) {
 	h := w.Header()
 	for _, name := range []string{"Content-Disposition", "Content-Length", "ETag", "Accept-Ranges", "Repr-Digest", "Repr-Length", "X-Next-Cursor"} {
 		h.Del(name) // set by the action for an answer that is not given
 	}
-	status := Status(f.Kind)
+	status := Status(p.Kind)
 	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", Challenge)
 	}
-	if f.RetryAfter > 0 {
-		h.Set("Retry-After", seconds(f.RetryAfter))
+	if p.RetryAfter > 0 {
+		h.Set("Retry-After", seconds(p.RetryAfter))
 	}
 	h.Set("Content-Type", ProblemType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(Problem(f, requestID))
+	_, _ = w.Write(Problem(p, requestID))
 }
 
 // fail ends a request with an error, which is logged once, in the request's line.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	rec := recordOf(r.Context())
-	f := faultOf(err)
-	rec.err, rec.kind = err, f.Kind
+	p := problemOf(err)
+	rec.err, rec.kind = err, p.Kind
 	if rec.started {
 		panic(http.ErrAbortHandler) // the status is out: the answer must not end as if it were whole
 	}
-	WriteProblem(w, f, rec.requestID)
+	WriteProblem(w, p, rec.requestID)
 }
 
-// faultOf is what the caller may read of an error: a fault as it is, anything else is ours.
-func faultOf(err error) *fault.Fault {
-	if f, ok := fault.As(err); ok {
-		return f
+// problemOf is what the caller may read of an error: a problem as it is, anything else is ours.
+func problemOf(err error) *problem.Problem {
+	if p, ok := problem.As(err); ok {
+		return p
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return fault.New(fault.Unavailable, "The request took too long.").After(retryAfter).Because(err)
+		return problem.New(problem.Unavailable, "The request took too long.").After(retryAfter).Because(err)
 	}
-	return fault.New(fault.Internal, internalText).Because(err)
+	return problem.New(problem.Internal, internalText).Because(err)
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"joboutputs/shared/config"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/token"
 )
 
@@ -71,11 +71,11 @@ func possible(username, password string) bool {
 		!strings.ContainsFunc(username, other)
 }
 
-// Obtain logs a user in. Wrong, unknown and disabled are the same fault.NotAuthenticated;
+// Obtain logs a user in. Wrong, unknown and disabled are the same problem.NotAuthenticated;
 // so is an account that must do something first, with a sentence that says so.
-// fault.Throttled and fault.Unavailable say when to try again.
+// problem.Throttled and problem.Unavailable say when to try again.
 func (p *Pool) Obtain(ctx context.Context, username, password string) (token.Pair, error) {
-	refused := fault.New(fault.NotAuthenticated, noAccountText)
+	refused := problem.New(problem.NotAuthenticated, noAccountText)
 	if !possible(username, password) {
 		return token.Pair{}, refused
 	}
@@ -95,9 +95,9 @@ func (p *Pool) Obtain(ctx context.Context, username, password string) (token.Pai
 }
 
 // Refresh gets the next access token. Cognito looks at the user: a refresh token of a
-// disabled one, as every token that is not good, is fault.TokenNotValid.
+// disabled one, as every token that is not good, is problem.TokenNotValid.
 func (p *Pool) Refresh(ctx context.Context, refresh string) (access string, err error) {
-	refused := fault.New(fault.TokenNotValid, invalidText)
+	refused := problem.New(problem.TokenNotValid, invalidText)
 	result, err := p.initiate(ctx, types.AuthFlowTypeRefreshTokenAuth, refused, map[string]string{
 		"REFRESH_TOKEN": refresh,
 	})
@@ -117,7 +117,7 @@ func (p *Pool) access(result *types.AuthenticationResultType) string {
 	return aws.ToString(result.IdToken)
 }
 
-func (p *Pool) initiate(ctx context.Context, flow types.AuthFlowType, refused *fault.Fault, parameters map[string]string) (*types.AuthenticationResultType, error) {
+func (p *Pool) initiate(ctx context.Context, flow types.AuthFlowType, refused *problem.Problem, parameters map[string]string) (*types.AuthenticationResultType, error) {
 	out, err := p.client.AdminInitiateAuth(ctx, &cip.AdminInitiateAuthInput{
 		AuthFlow:       flow,
 		UserPoolId:     aws.String(p.cfg.UserPool),
@@ -143,7 +143,7 @@ func challenged(name types.ChallengeNameType) error {
 	if name == types.ChallengeNameTypeNewPasswordRequired {
 		text = "The account must first set a password of its own (%s); ask an administrator."
 	}
-	return fault.New(fault.NotAuthenticated, text, name).With("challenge", string(name))
+	return problem.New(problem.NotAuthenticated, text, name).With("challenge", string(name))
 }
 
 // When to try again.
@@ -154,23 +154,23 @@ const (
 
 // classify makes of an error what the caller may know. Anything that tells users apart
 // is the same refusal; an error that is left is a defect of the set-up.
-func classify(err error, refused *fault.Fault) error {
+func classify(err error, refused *problem.Problem) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		return fault.New(fault.Unavailable, "The user pool does not answer.").After(afterFailure).Because(err)
+		return problem.New(problem.Unavailable, "The user pool does not answer.").After(afterFailure).Because(err)
 	}
 	switch api.ErrorCode() {
 	case "NotAuthorizedException", "UserNotFoundException", "UserNotConfirmedException",
 		"PasswordResetRequiredException", "UserLambdaValidationException":
 		return refused.Because(err)
 	case "TooManyRequestsException", "LimitExceededException", "ThrottlingException":
-		return fault.New(fault.Throttled, "Too many requests to the user pool.").After(afterThrottle).Because(err)
+		return problem.New(problem.Throttled, "Too many requests to the user pool.").After(afterThrottle).Because(err)
 	}
 	if api.ErrorFault() == smithy.FaultServer {
-		return fault.New(fault.Unavailable, "The user pool does not answer.").After(afterFailure).Because(err)
+		return problem.New(problem.Unavailable, "The user pool does not answer.").After(afterFailure).Because(err)
 	}
 	return err
 }

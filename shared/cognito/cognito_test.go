@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"joboutputs/shared/cognito"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/token"
 )
 
@@ -84,23 +84,23 @@ func TestRefresh(t *testing.T) {
 func TestErrors(t *testing.T) {
 	const wrong, invalid = "No active account found with the given credentials", "Token is invalid or expired"
 	message := aws.String("Incorrect username or password.")
-	throttled := func(kind fault.Kind) [2]fault.Kind { return [2]fault.Kind{kind, kind} }
-	refused := [2]fault.Kind{fault.NotAuthenticated, fault.TokenNotValid}
+	throttled := func(kind problem.Kind) [2]problem.Kind { return [2]problem.Kind{kind, kind} }
+	refused := [2]problem.Kind{problem.NotAuthenticated, problem.TokenNotValid}
 	ours := throttled("")
 	for name, tt := range map[string]struct {
 		err  error
-		want [2]fault.Kind // of Obtain and of Refresh; "" = no fault: a defect
+		want [2]problem.Kind // of Obtain and of Refresh; "" = no problem: a defect
 	}{
 		"wrong":            {&types.NotAuthorizedException{Message: message}, refused},
 		"unknown":          {&types.UserNotFoundException{}, refused},
 		"not confirmed":    {&types.UserNotConfirmedException{}, refused},
 		"reset":            {&types.PasswordResetRequiredException{}, refused},
 		"by a trigger":     {&types.UserLambdaValidationException{}, refused},
-		"too many":         {&types.TooManyRequestsException{}, throttled(fault.Throttled)},
-		"limit":            {&types.LimitExceededException{}, throttled(fault.Throttled)},
-		"throttled":        {&smithy.GenericAPIError{Code: "ThrottlingException"}, throttled(fault.Throttled)},
-		"internal":         {&types.InternalErrorException{}, throttled(fault.Unavailable)},
-		"no connection":    {errors.New("dial tcp: refused"), throttled(fault.Unavailable)},
+		"too many":         {&types.TooManyRequestsException{}, throttled(problem.Throttled)},
+		"limit":            {&types.LimitExceededException{}, throttled(problem.Throttled)},
+		"throttled":        {&smithy.GenericAPIError{Code: "ThrottlingException"}, throttled(problem.Throttled)},
+		"internal":         {&types.InternalErrorException{}, throttled(problem.Unavailable)},
+		"no connection":    {errors.New("dial tcp: refused"), throttled(problem.Unavailable)},
 		"time is up":       {context.DeadlineExceeded, ours},
 		"flow not enabled": {&types.InvalidParameterException{Message: aws.String("Auth flow not enabled for this client")}, ours},
 		"no such pool":     {&types.ResourceNotFoundException{}, ours},
@@ -111,16 +111,16 @@ func TestErrors(t *testing.T) {
 			_, obtained := p.Obtain(t.Context(), "alice", "pw")
 			_, refreshed := p.Refresh(t.Context(), "opaque")
 			for i, err := range []error{obtained, refreshed} {
-				f, _ := fault.As(err)
+				f, _ := problem.As(err)
 				switch {
 				case err == nil, !errors.Is(err, tt.err):
 					t.Fatalf("got %v, which is not %v", err, tt.err)
 				case f == nil && tt.want[i] != "", f != nil && f.Kind != tt.want[i]:
 					t.Fatalf("got %v, want %q", err, tt.want[i])
 				case f == nil:
-				case f.Kind == fault.NotAuthenticated && f.Message != wrong, f.Kind == fault.TokenNotValid && f.Message != invalid:
+				case f.Kind == problem.NotAuthenticated && f.Message != wrong, f.Kind == problem.TokenNotValid && f.Message != invalid:
 					t.Errorf("it says %q", f.Message)
-				case (f.Kind == fault.Throttled || f.Kind == fault.Unavailable) && f.RetryAfter <= 0:
+				case (f.Kind == problem.Throttled || f.Kind == problem.Unavailable) && f.RetryAfter <= 0:
 					t.Error("no time to try again")
 				}
 			}
@@ -131,7 +131,7 @@ func TestErrors(t *testing.T) {
 func TestChallenges(t *testing.T) {
 	for _, name := range []types.ChallengeNameType{types.ChallengeNameTypeNewPasswordRequired, types.ChallengeNameTypeSoftwareTokenMfa} {
 		_, err := cognito.New(&pool{out: &cip.AdminInitiateAuthOutput{ChallengeName: name}}, config).Obtain(t.Context(), "alice", "pw")
-		if f, ok := fault.As(err); !ok || f.Kind != fault.NotAuthenticated || !strings.Contains(f.Message, string(name)) {
+		if f, ok := problem.As(err); !ok || f.Kind != problem.NotAuthenticated || !strings.Contains(f.Message, string(name)) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -141,7 +141,7 @@ func TestChallenges(t *testing.T) {
 func TestImpossibleAccounts(t *testing.T) {
 	p := &pool{out: tokens()}
 	for _, tt := range [][2]string{{strings.Repeat("ä", 129), "pw"}, {"two words", "pw"}, {"a\x01", "pw"}, {"alice", strings.Repeat("x", 257)}} {
-		if _, err := cognito.New(p, config).Obtain(t.Context(), tt[0], tt[1]); !fault.Is(err, fault.NotAuthenticated) {
+		if _, err := cognito.New(p, config).Obtain(t.Context(), tt[0], tt[1]); !problem.Is(err, problem.NotAuthenticated) {
 			t.Errorf("%q: got %v", tt, err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestAnswersWithoutTokens(t *testing.T) {
 		_, obtained := c.Obtain(t.Context(), "alice", "pw")
 		_, refreshed := c.Refresh(t.Context(), "opaque")
 		for _, err := range []error{obtained, refreshed} {
-			if _, ok := fault.As(err); err == nil || ok {
+			if _, ok := problem.As(err); err == nil || ok {
 				t.Errorf("%s: got %v, want a defect", name, err)
 			}
 		}

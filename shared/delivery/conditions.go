@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // noneMatch reports whether an If-None-Match header names the entity tag, compared weakly
@@ -23,7 +23,7 @@ func noneMatch(header []string, etag string) bool {
 
 // rangeOf is the part of the output a request asks for (RFC 9110, section 14.2); nil = all
 // of it. What is not a single range of bytes, or hangs on an If-Range that is not our
-// entity tag, asks for all. Fault: RangeNotSatisfiable.
+// entity tag, asks for all. Problem: RangeNotSatisfiable.
 func rangeOf(h http.Header, o *outputs.Output) (*outputs.Range, error) {
 	if len(h.Values("Range")) != 1 {
 		return nil, nil
@@ -50,7 +50,7 @@ func rangeOf(h http.Header, o *outputs.Output) (*outputs.Range, error) {
 	}
 	last = min(last, o.Size-1)
 	if first > last {
-		return nil, fault.New(fault.RangeNotSatisfiable, "The content has %d bytes; none of them is in the range.", o.Size)
+		return nil, problem.New(problem.RangeNotSatisfiable, "The content has %d bytes; none of them is in the range.", o.Size)
 	}
 	return &outputs.Range{First: first, Last: last}, nil
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"joboutputs/shared/delivery"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // TestIfNoneMatch: the tag is TAG in the headers below.
@@ -107,7 +107,7 @@ func TestRange(t *testing.T) {
 			err := delivery.Sender{Contents: c}.Send(w, request(method, "Range: "+tc.header), "demo", &o, delivery.Options{Mode: delivery.Auto})
 			switch {
 			case tc.want == "":
-				if !fault.Is(err, fault.RangeNotSatisfiable) || w.Header().Get("Content-Range") != tc.part || c.asked != "" {
+				if !problem.Is(err, problem.RangeNotSatisfiable) || w.Header().Get("Content-Range") != tc.part || c.asked != "" {
 					t.Errorf("%s %q: %v with Content-Range %q, want range_not_satisfiable with %q", method, tc.header, err, w.Header().Get("Content-Range"), tc.part)
 				}
 				continue
@@ -138,7 +138,7 @@ func TestRangeOfNothing(t *testing.T) {
 	for _, header := range []string{"bytes=0-", "bytes=0-0", "bytes=-1"} {
 		w := httptest.NewRecorder()
 		err := delivery.Sender{Contents: &contents{}}.Send(w, request(http.MethodGet, "Range: "+header), "demo", &outputs.Output{}, delivery.Options{Mode: delivery.Auto})
-		if !fault.Is(err, fault.RangeNotSatisfiable) || w.Header().Get("Content-Range") != "bytes */0" {
+		if !problem.Is(err, problem.RangeNotSatisfiable) || w.Header().Get("Content-Range") != "bytes */0" {
 			t.Errorf("%s: %v with Content-Range %q", header, err, w.Header().Get("Content-Range"))
 		}
 	}

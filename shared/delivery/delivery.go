@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"joboutputs/shared/api"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // Limits of the ways bytes are sent.
@@ -48,13 +48,13 @@ const (
 	URL      Mode = "url"      // the link, as JSON
 )
 
-// ParseMode reads a mode. Fault: InvalidRequest.
+// ParseMode reads a mode. Problem: InvalidRequest.
 func ParseMode(text string) (Mode, error) {
 	switch m := Mode(text); m {
 	case Bytes, Redirect, URL:
 		return m, nil
 	}
-	return Auto, fault.New(fault.InvalidRequest, "delivery: %q is not one of bytes, redirect, url", text)
+	return Auto, problem.New(problem.InvalidRequest, "delivery: %q is not one of bytes, redirect, url", text)
 }
 
 // Options are how bytes are asked for.
@@ -64,11 +64,11 @@ type Options struct {
 	Life      time.Duration // of a link; 0 = LinkLife
 }
 
-// ParseLife reads how long a link is to work, in whole seconds. Fault: InvalidRequest.
+// ParseLife reads how long a link is to work, in whole seconds. Problem: InvalidRequest.
 func ParseLife(text string) (time.Duration, error) {
 	seconds, err := strconv.Atoi(text)
 	if err != nil || seconds < 1 || seconds > int(LinkLife.Seconds()) {
-		return 0, fault.New(fault.InvalidRequest, "expires_in: must be an integer from 1 to %d", int(LinkLife.Seconds()))
+		return 0, problem.New(problem.InvalidRequest, "expires_in: must be an integer from 1 to %d", int(LinkLife.Seconds()))
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
@@ -87,7 +87,7 @@ type Sender struct {
 
 // Send answers the request with the output's bytes, as asked for. Range and
 // If-None-Match count on GET and HEAD alone. Everything that can fail is tried before the
-// status is out. Faults: the store's, RangeNotSatisfiable, ResultTooLarge.
+// status is out. Problems: the store's, RangeNotSatisfiable, ResultTooLarge.
 func (s Sender) Send(w http.ResponseWriter, r *http.Request, tenant string, o *outputs.Output, opts Options) error {
 	filename, mode := Filename(o.Name, opts.Extension), opts.Mode
 	if mode == Auto && wantsLink(r.Header.Values("Accept")) {
@@ -123,7 +123,7 @@ func (s Sender) Send(w http.ResponseWriter, r *http.Request, tenant string, o *o
 		return s.redirect(w, r, tenant, o, filename, life)
 	}
 	if r.Method != http.MethodHead && (size > MaxStreamed || size > MaxInline && !s.Streaming) {
-		return fault.New(fault.ResultTooLarge, "The content is %d bytes, more than can be sent in an answer: ask for a link (delivery: url).", size)
+		return problem.New(problem.ResultTooLarge, "The content is %d bytes, more than can be sent in an answer: ask for a link (delivery: url).", size)
 	}
 	return s.sendBytes(w, r, tenant, o, part, size, filename)
 }

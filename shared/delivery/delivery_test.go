@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"joboutputs/shared/delivery"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // contents are bytes "0123456789012…" of an output, as many as its size says.
@@ -146,7 +146,7 @@ func (w *counter) WriteHeader(status int)      { w.status = status }
 func (w *counter) Write(p []byte) (int, error) { w.written += int64(len(p)); return len(p), nil }
 
 func outcome(w *counter, c *contents, err error) string {
-	if f, ok := fault.As(err); ok && w.status == 0 {
+	if f, ok := problem.As(err); ok && w.status == 0 {
 		return string(f.Kind)
 	}
 	what := "nothing"
@@ -261,7 +261,7 @@ func TestLink(t *testing.T) {
 
 // TestStoreErrors: what can fail fails before the status is out.
 func TestStoreErrors(t *testing.T) {
-	gone := fault.New(fault.NotFound, "Not found.")
+	gone := problem.New(problem.NotFound, "Not found.")
 	for _, mode := range []delivery.Mode{delivery.Auto, delivery.Bytes, delivery.Redirect, delivery.URL} {
 		w := &counter{header: http.Header{}}
 		err := delivery.Sender{Contents: &contents{openErr: gone, linkErr: gone}}.Send(w, request(http.MethodGet), "demo", &outputs.Output{Size: 3}, delivery.Options{Mode: mode})
@@ -290,7 +290,7 @@ func TestParseMode(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "URL", " url", "auto", "bytes,url"} {
-		if got, err := delivery.ParseMode(text); !fault.Is(err, fault.InvalidRequest) {
+		if got, err := delivery.ParseMode(text); !problem.Is(err, problem.InvalidRequest) {
 			t.Errorf("%q: %q, %v, want invalid_request", text, got, err)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 type digest = [sha256.Size]byte
@@ -51,7 +51,7 @@ func (s *Spec) EncodeCursor(tenant string, last *Row) string {
 
 // DecodeCursor returns where s.Cursor says the last page ended, as a row that holds the
 // sort values and nothing else: the next page is the rows that Compare puts after it. It
-// returns nil if there is no cursor, and the fault invalid_request for anything that
+// returns nil if there is no cursor, and the problem invalid_request for anything that
 // EncodeCursor did not return for this tenant, filter and order.
 func (s *Spec) DecodeCursor(tenant string) (after *Row, err error) {
 	if s.Cursor == "" {
@@ -59,16 +59,16 @@ func (s *Spec) DecodeCursor(tenant string) (after *Row, err error) {
 	}
 	b, err := cursorEncoding.DecodeString(s.Cursor)
 	if err != nil || len(b) == 0 || b[0] != cursorVersion {
-		return nil, fault.New(fault.InvalidRequest, "cursor: not a cursor of this API")
+		return nil, problem.New(problem.InvalidRequest, "cursor: not a cursor of this API")
 	}
 	head := s.cursorHead(tenant)
 	if len(b) < len(head) || string(b[:len(head)]) != string(head) {
-		return nil, fault.New(fault.InvalidRequest, "cursor: made for another filter or order")
+		return nil, problem.New(problem.InvalidRequest, "cursor: made for another filter or order")
 	}
 	row := s.readSortValues(b[len(head):])
 	// What differs from our own encoding of the same values is not ours.
 	if s.EncodeCursor(tenant, row) != s.Cursor {
-		return nil, fault.New(fault.InvalidRequest, "cursor: damaged")
+		return nil, problem.New(problem.InvalidRequest, "cursor: damaged")
 	}
 	return row, nil
 }

@@ -9,8 +9,8 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"joboutputs/shared/fault"
 	"joboutputs/shared/filter"
+	"joboutputs/shared/problem"
 )
 
 const ordered = `"expressions": [{"type": "exact", "field": "job", "value": 3}], "order_by": [{"field": "deletion_time"}, {"field": "name"}]`
@@ -81,7 +81,7 @@ func TestCursorRefused(t *testing.T) {
 	} {
 		s := mustParse(t, fmt.Sprintf(`{%s, "cursor": "%s"}`, test.body, test.cursor))
 		after, err := s.DecodeCursor(test.tenant)
-		if f, ok := fault.As(err); !ok || f.Kind != fault.InvalidRequest || f.Message != test.want || after != nil {
+		if f, ok := problem.As(err); !ok || f.Kind != problem.InvalidRequest || f.Message != test.want || after != nil {
 			t.Errorf("%s\n got %v, %v\nwant %s", test.what, after, err, test.want)
 		}
 	}

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"joboutputs/shared/fault"
 	"joboutputs/shared/filter"
+	"joboutputs/shared/problem"
 )
 
 // addBodies seeds a target with one body of every shape.
@@ -27,16 +27,16 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s, err := filter.Parse(body)
 		if err != nil {
-			if f, ok := fault.As(err); !ok || f.Kind != fault.InvalidJSON && f.Kind != fault.InvalidFilter {
-				t.Fatalf("not a fault of the filter: %v", err)
+			if f, ok := problem.As(err); !ok || f.Kind != problem.InvalidJSON && f.Kind != problem.InvalidFilter {
+				t.Fatalf("not a problem with the filter: %v", err)
 			}
 			return
 		}
 		matched(s, rows)
 		slices.SortFunc(slices.Clone(rows), func(a, b filter.Row) int { return s.Compare(&a, &b) })
 		s.IndexOrder()
-		if _, err := s.DecodeCursor("t1"); err != nil && !fault.Is(err, fault.InvalidRequest) {
-			t.Fatalf("not a fault of the cursor: %v", err)
+		if _, err := s.DecodeCursor("t1"); err != nil && !problem.Is(err, problem.InvalidRequest) {
+			t.Fatalf("not a problem with the cursor: %v", err)
 		}
 		s.Cursor = s.EncodeCursor("t1", &rows[0])
 		if after, err := s.DecodeCursor("t1"); err != nil || s.Compare(after, &rows[0]) != 0 {
@@ -79,7 +79,7 @@ func FuzzCursor(f *testing.F) {
 				s.Cursor = cursor
 				after, err := s.DecodeCursor(tenant)
 				if cursor == "" || err != nil {
-					if cursor == "" && (after != nil || err != nil) || cursor != "" && !fault.Is(err, fault.InvalidRequest) {
+					if cursor == "" && (after != nil || err != nil) || cursor != "" && !problem.Is(err, problem.InvalidRequest) {
 						t.Fatalf("%q: %v, %v", cursor, after, err)
 					}
 					continue

@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // checkSyntax reports what is not JSON, and what is nested too deep. Text that passes is
@@ -29,7 +29,7 @@ func checkSyntax(body []byte) error {
 		case err != nil:
 			return fmt.Errorf("read JSON: %w", err)
 		case dec.StackDepth() > MaxDepth:
-			return fault.New(fault.InvalidFilter, "%s: nested deeper than %d", position(body, at-1), MaxDepth)
+			return problem.New(problem.InvalidFilter, "%s: nested deeper than %d", position(body, at-1), MaxDepth)
 		case dec.StackDepth() == 0: // the end of the value
 			if rest := bytes.TrimLeft(body[at:], " \t\r\n"); len(rest) > 0 {
 				return syntaxError(body, len(body)-len(rest), "text after the end of the value")
@@ -45,7 +45,7 @@ func newDecoder(text []byte) *jsontext.Decoder {
 }
 
 func syntaxError(body []byte, at int, message string) error {
-	return fault.New(fault.InvalidJSON, "%s: %s", position(body, at), message)
+	return problem.New(problem.InvalidJSON, "%s: %s", position(body, at), message)
 }
 
 // position says where an offset is for a person: both count from 1, columns characters.
@@ -57,7 +57,7 @@ func position(body []byte, at int) string {
 }
 
 // A value is a JSON value with valid syntax, and where it stands in the body. Its methods
-// return a fault if it is not of the kind they return.
+// return a problem if it is not of the kind they return.
 type value struct {
 	path string // such as expressions[1].operator; empty for the body itself
 	raw  jsontext.Value
@@ -68,7 +68,7 @@ func (v value) fail(format string, args ...any) error {
 	if v.path != "" {
 		message = v.path + ": " + message
 	}
-	return fault.New(fault.InvalidFilter, "%s", message)
+	return problem.New(problem.InvalidFilter, "%s", message)
 }
 
 func (v value) bool() (bool, error) {

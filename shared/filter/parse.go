@@ -23,7 +23,7 @@ import (
 //	        {type: "is_null" or "isnull", field, invert?: bool}
 //	order   {field, ascending?: bool, nulls_first?: bool}
 //
-// Nothing else is taken, null least of all. The error is a fault: invalid_json with line
+// Nothing else is taken, null least of all. The error is a problem: invalid_json with line
 // and column, else invalid_filter with the place in the body.
 func Parse(body []byte) (*Spec, error) {
 	s := &Spec{OrderBy: completeOrder(nil)}

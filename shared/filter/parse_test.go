@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"joboutputs/shared/fault"
 	"joboutputs/shared/filter"
+	"joboutputs/shared/problem"
 )
 
 func TestParseRefuses(t *testing.T) {
@@ -13,82 +13,82 @@ func TestParseRefuses(t *testing.T) {
 	deep := strings.Repeat("[", 17) + strings.Repeat("]", 17)
 	for _, test := range []struct {
 		body string
-		kind fault.Kind
+		kind problem.Kind
 		want string // the message
 	}{
 		// Not JSON.
-		{` `, fault.InvalidJSON, "line 1, column 2: expected a value"},
-		{`{`, fault.InvalidJSON, "line 1, column 2: unexpected EOF"},
-		{"{\n  \"é\": x}", fault.InvalidJSON, "line 2, column 8: invalid character 'x' at start of value"},
-		{`{} x`, fault.InvalidJSON, "line 1, column 4: text after the end of the value"},
-		{`{} {}`, fault.InvalidJSON, "line 1, column 4: text after the end of the value"},
-		{`{"limit": NaN}`, fault.InvalidJSON, "line 1, column 11: invalid character 'N' at start of value"},
-		{"{\"cursor\": \"\xff\"}", fault.InvalidJSON, "line 1, column 13: invalid UTF-8"},
-		{terms(exact("name", `"\ud800"`)), fault.InvalidJSON, "line 1, column 89: invalid surrogate pair `\\ud800\"}]}` in string"},
+		{` `, problem.InvalidJSON, "line 1, column 2: expected a value"},
+		{`{`, problem.InvalidJSON, "line 1, column 2: unexpected EOF"},
+		{"{\n  \"é\": x}", problem.InvalidJSON, "line 2, column 8: invalid character 'x' at start of value"},
+		{`{} x`, problem.InvalidJSON, "line 1, column 4: text after the end of the value"},
+		{`{} {}`, problem.InvalidJSON, "line 1, column 4: text after the end of the value"},
+		{`{"limit": NaN}`, problem.InvalidJSON, "line 1, column 11: invalid character 'N' at start of value"},
+		{"{\"cursor\": \"\xff\"}", problem.InvalidJSON, "line 1, column 13: invalid UTF-8"},
+		{terms(exact("name", `"\ud800"`)), problem.InvalidJSON, "line 1, column 89: invalid surrogate pair `\\ud800\"}]}` in string"},
 
 		// Not an object of ours.
-		{`null`, fault.InvalidFilter, "the body must be a JSON object"},
-		{`[["limit", 1]]`, fault.InvalidFilter, "the body must be a JSON object"},
-		{`"{}"`, fault.InvalidFilter, "the body must be a JSON object"},
-		{deep, fault.InvalidFilter, "line 1, column 17: nested deeper than 16"},
-		{`{"Limit": 1}`, fault.InvalidFilter, `unknown key "Limit"; known are expressions, order_by, include_inactive, limit, cursor`},
-		{`{"include_inactive": 1}`, fault.InvalidFilter, "include_inactive: must be true or false"},
-		{`{"limit": 0}`, fault.InvalidFilter, "limit: must be an integer from 1 to 1000"},
-		{`{"limit": 1001}`, fault.InvalidFilter, "limit: must be an integer from 1 to 1000"},
-		{`{"limit": "5"}`, fault.InvalidFilter, "limit: must be an integer from 1 to 1000"},
-		{`{"limit": 5.0}`, fault.InvalidFilter, "limit: must be an integer from 1 to 1000"},
-		{`{"limit": null}`, fault.InvalidFilter, "limit: must be an integer from 1 to 1000"},
-		{`{"cursor": 5}`, fault.InvalidFilter, "cursor: must be a string"},
-		{`{"cursor": ""}`, fault.InvalidFilter, "cursor: must not be empty"},
-		{`{"order_by": {}}`, fault.InvalidFilter, "order_by: must be an array"},
-		{`{"order_by": [{}]}`, fault.InvalidFilter, "order_by[0]: field is required"},
-		{`{"order_by": [{"field": "-pk"}]}`, fault.InvalidFilter, `order_by[0].field: unknown field "-pk"`},
-		{`{"order_by": [{"field": "pk", "ascending": null}]}`, fault.InvalidFilter, "order_by[0].ascending: must be true or false"},
-		{`{"order_by": [{"field": "pk", "nulls_first": 0}]}`, fault.InvalidFilter, "order_by[0].nulls_first: must be true or false"},
-		{`{"order_by": [{"field": "pk", "nulls_last": true}]}`, fault.InvalidFilter, `order_by[0]: unknown key "nulls_last"; known are field, ascending, nulls_first`},
+		{`null`, problem.InvalidFilter, "the body must be a JSON object"},
+		{`[["limit", 1]]`, problem.InvalidFilter, "the body must be a JSON object"},
+		{`"{}"`, problem.InvalidFilter, "the body must be a JSON object"},
+		{deep, problem.InvalidFilter, "line 1, column 17: nested deeper than 16"},
+		{`{"Limit": 1}`, problem.InvalidFilter, `unknown key "Limit"; known are expressions, order_by, include_inactive, limit, cursor`},
+		{`{"include_inactive": 1}`, problem.InvalidFilter, "include_inactive: must be true or false"},
+		{`{"limit": 0}`, problem.InvalidFilter, "limit: must be an integer from 1 to 1000"},
+		{`{"limit": 1001}`, problem.InvalidFilter, "limit: must be an integer from 1 to 1000"},
+		{`{"limit": "5"}`, problem.InvalidFilter, "limit: must be an integer from 1 to 1000"},
+		{`{"limit": 5.0}`, problem.InvalidFilter, "limit: must be an integer from 1 to 1000"},
+		{`{"limit": null}`, problem.InvalidFilter, "limit: must be an integer from 1 to 1000"},
+		{`{"cursor": 5}`, problem.InvalidFilter, "cursor: must be a string"},
+		{`{"cursor": ""}`, problem.InvalidFilter, "cursor: must not be empty"},
+		{`{"order_by": {}}`, problem.InvalidFilter, "order_by: must be an array"},
+		{`{"order_by": [{}]}`, problem.InvalidFilter, "order_by[0]: field is required"},
+		{`{"order_by": [{"field": "-pk"}]}`, problem.InvalidFilter, `order_by[0].field: unknown field "-pk"`},
+		{`{"order_by": [{"field": "pk", "ascending": null}]}`, problem.InvalidFilter, "order_by[0].ascending: must be true or false"},
+		{`{"order_by": [{"field": "pk", "nulls_first": 0}]}`, problem.InvalidFilter, "order_by[0].nulls_first: must be true or false"},
+		{`{"order_by": [{"field": "pk", "nulls_last": true}]}`, problem.InvalidFilter, `order_by[0]: unknown key "nulls_last"; known are field, ascending, nulls_first`},
 
 		// Expressions.
-		{`{"expressions": null}`, fault.InvalidFilter, "expressions: must be an array"},
-		{terms("5"), fault.InvalidFilter, "expressions[0]: must be an object"},
-		{terms(ok + `, {}`), fault.InvalidFilter, "expressions[1]: type is required"},
-		{terms(`{"type": "isNull", "field": "pk"}`), fault.InvalidFilter, "expressions[0].type: must be one of and, or, exact, contains, compare, is_null"},
-		{terms(`{"type": "isnull"}`), fault.InvalidFilter, "expressions[0]: field is required"},
-		{terms(`{"type": "isnull", "field": "pk", "case_insensitive": true}`), fault.InvalidFilter, `expressions[0]: unknown key "case_insensitive"; known are type, field, invert`},
-		{terms(`{"type": "isnull", "field": "pk", "invert": null}`), fault.InvalidFilter, "expressions[0].invert: must be true or false"},
-		{terms(isNull("creator.password")), fault.InvalidFilter, `expressions[0].field: unknown field "creator.password"`},
-		{terms(isNull("name__icontains")), fault.InvalidFilter, `expressions[0].field: unknown field "name__icontains"`},
-		{terms(isNull(strings.Repeat("x", 61))), fault.InvalidFilter, `expressions[0].field: unknown field "` + strings.Repeat("x", 60) + `…"`},
-		{terms(isNull("")), fault.InvalidFilter, "expressions[0].field: must not be empty"},
-		{terms(exact("name", "null")), fault.InvalidFilter, "expressions[0].value: must be a string, a number or a bool"},
-		{terms(exact("name", `"a\u0000"`)), fault.InvalidFilter, "expressions[0].value: must not contain NUL"},
-		{terms(exact("pk", `"5.0"`)), fault.InvalidFilter, `expressions[0].value: must be an integer, not "5.0"`},
-		{terms(exact("pk", "1e400")), fault.InvalidFilter, "expressions[0].value: the number is too large"},
-		{terms(exact("name", "-1e400")), fault.InvalidFilter, "expressions[0].value: the number is too large"},
-		{terms(exact("pk", strings.Repeat("1", 4301))), fault.InvalidFilter, "expressions[0].value: the number is too large"},
-		{terms(exact("creation_time", "5")), fault.InvalidFilter, "expressions[0].value: must be an ISO 8601 date or time, such as 2023-01-04T00:00:00Z"},
-		{terms(exact("deletion_time", "true")), fault.InvalidFilter, "expressions[0].value: must be an ISO 8601 date or time, such as 2023-01-04T00:00:00Z"},
-		{terms(folded("name", "5")), fault.InvalidFilter, "expressions[0].value: must be a string"},
-		{terms(folded("creator", `"5"`)), fault.InvalidFilter, "expressions[0].field: creator can't be matched as text; its pk can, as creator.pk"},
-		{terms(contains("job_id", `"5"`)), fault.InvalidFilter, "expressions[0].field: job can't be matched as text; its pk can, as job.pk"},
-		{terms(contains("name", `""`)), fault.InvalidFilter, "expressions[0].sub_string: must not be empty"},
-		{terms(contains("name", `5`)), fault.InvalidFilter, "expressions[0].sub_string: must be a string"},
-		{terms(compare("pk", "<", "true")), fault.InvalidFilter, "expressions[0].value: must be a string or a number"},
-		{terms(compare("pk", "==", "1")), fault.InvalidFilter, "expressions[0].operator: must be one of <, >, <=, >="},
+		{`{"expressions": null}`, problem.InvalidFilter, "expressions: must be an array"},
+		{terms("5"), problem.InvalidFilter, "expressions[0]: must be an object"},
+		{terms(ok + `, {}`), problem.InvalidFilter, "expressions[1]: type is required"},
+		{terms(`{"type": "isNull", "field": "pk"}`), problem.InvalidFilter, "expressions[0].type: must be one of and, or, exact, contains, compare, is_null"},
+		{terms(`{"type": "isnull"}`), problem.InvalidFilter, "expressions[0]: field is required"},
+		{terms(`{"type": "isnull", "field": "pk", "case_insensitive": true}`), problem.InvalidFilter, `expressions[0]: unknown key "case_insensitive"; known are type, field, invert`},
+		{terms(`{"type": "isnull", "field": "pk", "invert": null}`), problem.InvalidFilter, "expressions[0].invert: must be true or false"},
+		{terms(isNull("creator.password")), problem.InvalidFilter, `expressions[0].field: unknown field "creator.password"`},
+		{terms(isNull("name__icontains")), problem.InvalidFilter, `expressions[0].field: unknown field "name__icontains"`},
+		{terms(isNull(strings.Repeat("x", 61))), problem.InvalidFilter, `expressions[0].field: unknown field "` + strings.Repeat("x", 60) + `…"`},
+		{terms(isNull("")), problem.InvalidFilter, "expressions[0].field: must not be empty"},
+		{terms(exact("name", "null")), problem.InvalidFilter, "expressions[0].value: must be a string, a number or a bool"},
+		{terms(exact("name", `"a\u0000"`)), problem.InvalidFilter, "expressions[0].value: must not contain NUL"},
+		{terms(exact("pk", `"5.0"`)), problem.InvalidFilter, `expressions[0].value: must be an integer, not "5.0"`},
+		{terms(exact("pk", "1e400")), problem.InvalidFilter, "expressions[0].value: the number is too large"},
+		{terms(exact("name", "-1e400")), problem.InvalidFilter, "expressions[0].value: the number is too large"},
+		{terms(exact("pk", strings.Repeat("1", 4301))), problem.InvalidFilter, "expressions[0].value: the number is too large"},
+		{terms(exact("creation_time", "5")), problem.InvalidFilter, "expressions[0].value: must be an ISO 8601 date or time, such as 2023-01-04T00:00:00Z"},
+		{terms(exact("deletion_time", "true")), problem.InvalidFilter, "expressions[0].value: must be an ISO 8601 date or time, such as 2023-01-04T00:00:00Z"},
+		{terms(folded("name", "5")), problem.InvalidFilter, "expressions[0].value: must be a string"},
+		{terms(folded("creator", `"5"`)), problem.InvalidFilter, "expressions[0].field: creator can't be matched as text; its pk can, as creator.pk"},
+		{terms(contains("job_id", `"5"`)), problem.InvalidFilter, "expressions[0].field: job can't be matched as text; its pk can, as job.pk"},
+		{terms(contains("name", `""`)), problem.InvalidFilter, "expressions[0].sub_string: must not be empty"},
+		{terms(contains("name", `5`)), problem.InvalidFilter, "expressions[0].sub_string: must be a string"},
+		{terms(compare("pk", "<", "true")), problem.InvalidFilter, "expressions[0].value: must be a string or a number"},
+		{terms(compare("pk", "==", "1")), problem.InvalidFilter, "expressions[0].operator: must be one of <, >, <=, >="},
 
 		// Groups.
-		{terms(group("and", ok)), fault.InvalidFilter, "expressions[0].sub_expressions: must have at least 2 elements"},
-		{terms(`{"type": "or"}`), fault.InvalidFilter, "expressions[0]: sub_expressions is required"},
-		{terms(`{"type": "or", "field": "pk"}`), fault.InvalidFilter, `expressions[0]: unknown key "field"; known are type, sub_expressions, invert`},
-		{terms(group("and", ok, group("and", ok, ok))), fault.InvalidFilter, `expressions[0].sub_expressions[1].type: "and" is not allowed here`},
-		{terms(group("and", group("or", ok, ok), ok)), fault.InvalidFilter, `expressions[0].sub_expressions[0].type: "or" is not allowed here`},
-		{terms(group("or", group("or", ok, ok), ok)), fault.InvalidFilter, `expressions[0].sub_expressions[0].type: "or" is not allowed here`},
-		{terms(group("or", group("and", ok, compare("pk", "=", "1")), ok)), fault.InvalidFilter, "expressions[0].sub_expressions[0].sub_expressions[1].operator: must be one of <, >, <=, >="},
-		{terms(group("or", manyTerms(filter.MaxTerms+1)...)), fault.InvalidFilter, "expressions[0].sub_expressions[1200]: more than 1200 field expressions"},
+		{terms(group("and", ok)), problem.InvalidFilter, "expressions[0].sub_expressions: must have at least 2 elements"},
+		{terms(`{"type": "or"}`), problem.InvalidFilter, "expressions[0]: sub_expressions is required"},
+		{terms(`{"type": "or", "field": "pk"}`), problem.InvalidFilter, `expressions[0]: unknown key "field"; known are type, sub_expressions, invert`},
+		{terms(group("and", ok, group("and", ok, ok))), problem.InvalidFilter, `expressions[0].sub_expressions[1].type: "and" is not allowed here`},
+		{terms(group("and", group("or", ok, ok), ok)), problem.InvalidFilter, `expressions[0].sub_expressions[0].type: "or" is not allowed here`},
+		{terms(group("or", group("or", ok, ok), ok)), problem.InvalidFilter, `expressions[0].sub_expressions[0].type: "or" is not allowed here`},
+		{terms(group("or", group("and", ok, compare("pk", "=", "1")), ok)), problem.InvalidFilter, "expressions[0].sub_expressions[0].sub_expressions[1].operator: must be one of <, >, <=, >="},
+		{terms(group("or", manyTerms(filter.MaxTerms+1)...)), problem.InvalidFilter, "expressions[0].sub_expressions[1200]: more than 1200 field expressions"},
 	} {
 		_, err := filter.Parse([]byte(test.body))
-		f, ok := fault.As(err)
+		f, ok := problem.As(err)
 		if !ok {
-			t.Errorf("%.200s\n got %v\nwant a fault", test.body, err)
+			t.Errorf("%.200s\n got %v\nwant a problem", test.body, err)
 			continue
 		}
 		if f.Kind != test.kind || f.Message != test.want {
@@ -103,7 +103,7 @@ func TestParseUpToTheLimits(t *testing.T) {
 	}
 	// Depth is of the text; no filter needs more than 7.
 	_, err := filter.Parse([]byte(`{"expressions": ` + strings.Repeat("[", 15) + strings.Repeat("]", 15) + "}"))
-	if f, _ := fault.As(err); f == nil || f.Message != "expressions[0]: must be an object" {
+	if f, _ := problem.As(err); f == nil || f.Message != "expressions[0]: must be an object" {
 		t.Errorf("depth 16: got %v, want another complaint", err)
 	}
 }

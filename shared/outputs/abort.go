@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/guregu/dynamo/v2"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/tenantguard"
 )
 
@@ -19,7 +19,7 @@ import (
 //	AbortMultipartUpload, DeleteObject
 //
 // The new queue row outlives every link and call that is in flight: what these still
-// bring, the sweep removes. Faults: NotFound, Admit's, UploadNotFound, UploadCompleted,
+// bring, the sweep removes. Problems: NotFound, Admit's, UploadNotFound, UploadCompleted,
 // Unavailable.
 func (s *Store) AbortUpload(ctx context.Context, tenant string, job int64, id string, admit func(Job) error) error {
 	for attempt := range maxAttempts {
@@ -28,7 +28,7 @@ func (s *Store) AbortUpload(ctx context.Context, tenant string, job int64, id st
 		case err != nil:
 			return err
 		case row.State == UploadCompleted:
-			return fault.New(fault.UploadCompleted, "The upload has been completed: it is output %d.", row.PK).With("pk", row.PK)
+			return problem.New(problem.UploadCompleted, "The upload has been completed: it is output %d.", row.PK).With("pk", row.PK)
 		case row.State != UploadOpen:
 			return nil
 		}

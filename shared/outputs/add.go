@@ -23,7 +23,7 @@ import (
 	"github.com/guregu/dynamo/v2"
 	"golang.org/x/sync/errgroup"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Addition is an output to be added to a job.
@@ -49,7 +49,7 @@ type Addition struct {
 // intent: then the bytes may be gone. Of concurrent adds of one name one wins, by N; of
 // those with one key too, and the others answer the same.
 //
-// Faults: InvalidName, NotFound, Admit's, IdempotencyMismatch, JobNotStarted, JobFinished,
+// Problems: InvalidName, NotFound, Admit's, IdempotencyMismatch, JobNotStarted, JobFinished,
 // DuplicateOutput (with the holder's pk, sha256 and deletion_time), Unavailable.
 func (s *Store) Add(ctx context.Context, tenant string, a Addition) (Output, error) {
 	if err := checkName(a.Name, a.Type); err != nil {
@@ -102,15 +102,15 @@ func (s *Store) Add(ctx context.Context, tenant string, a Addition) (Output, err
 func checkName(name, typ string) error {
 	switch {
 	case name == "":
-		return fault.New(fault.InvalidName, "The output's name is empty.")
+		return problem.New(problem.InvalidName, "The output's name is empty.")
 	case utf8.RuneCountInString(name) > MaxName:
-		return fault.New(fault.InvalidName, "The output's name is longer than %d characters.", MaxName)
+		return problem.New(problem.InvalidName, "The output's name is longer than %d characters.", MaxName)
 	case len(typ) > MaxType:
-		return fault.New(fault.InvalidName, "The output's type is longer than %d bytes.", MaxType)
+		return problem.New(problem.InvalidName, "The output's type is longer than %d bytes.", MaxType)
 	case strings.Contains(name+typ, "/"):
-		return fault.New(fault.InvalidName, "The output's name or type holds a slash, with which no path could name it.")
+		return problem.New(problem.InvalidName, "The output's name or type holds a slash, with which no path could name it.")
 	case strings.ContainsRune(name+typ, 0):
-		return fault.New(fault.InvalidName, "The output's name or type holds a NUL character.")
+		return problem.New(problem.InvalidName, "The output's name or type holds a NUL character.")
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (s *Store) admit(ctx context.Context, tenant string, a *Addition, call *key
 }
 
 func duplicate(holder *outputRow) error {
-	return fault.New(fault.DuplicateOutput, "Bad name '%s': Job already has an output by this name/type (%s/%s)", holder.Name, holder.Name, holder.Type).
+	return problem.New(problem.DuplicateOutput, "Bad name '%s': Job already has an output by this name/type (%s/%s)", holder.Name, holder.Name, holder.Type).
 		With("pk", holder.PK).
 		With("sha256", nullable(holder.SHA256)).
 		With("deletion_time", nullable(holder.DeletionTime))
@@ -238,7 +238,7 @@ func (s *Store) publish(ctx context.Context, tenant string, o Output, intent que
 			}
 			return s.giveUp(ctx, tenant, o, intent, &holder)
 		case conditionFailed(reasons[2]):
-			return Output{}, fault.New(fault.Unavailable, "The upload took too long; nothing was stored.").After(time.Second).Because(err)
+			return Output{}, problem.New(problem.Unavailable, "The upload took too long; nothing was stored.").After(time.Second).Because(err)
 		}
 	}
 	if err != nil {
@@ -260,13 +260,13 @@ func (s *Store) giveUp(ctx context.Context, tenant string, o Output, intent queu
 		return Output{}, duplicate(holder)
 	}
 	var now outputRow
-	if err := s.get(ctx, jobKey(tenant, o.Job), nameSort(o.Name, o.Type), &now); err != nil && !fault.Is(err, fault.NotFound) {
+	if err := s.get(ctx, jobKey(tenant, o.Job), nameSort(o.Name, o.Type), &now); err != nil && !problem.Is(err, problem.NotFound) {
 		return Output{}, err
 	}
 	if now.Object == o.object {
 		return o, nil
 	}
-	return Output{}, fault.New(fault.Unavailable, "What became of the upload can't be told.").After(time.Second)
+	return Output{}, problem.New(problem.Unavailable, "What became of the upload can't be told.").After(time.Second)
 }
 
 // cancellation is why a transaction was cancelled, for each of its writes in order; nil =

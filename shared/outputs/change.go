@@ -7,22 +7,22 @@ import (
 
 	"github.com/guregu/dynamo/v2"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/tenantguard"
 )
 
 // Destroy soft-deletes an output: it stays readable, keeps its name, and can be
-// reinstated. On a deleted one it changes nothing. Faults: NotFound, Unavailable.
+// reinstated. On a deleted one it changes nothing. Problems: NotFound, Unavailable.
 func (s *Store) Destroy(ctx context.Context, tenant string, pk int64) (Output, error) {
 	return s.change(ctx, tenant, func() (Output, error) { return s.Output(ctx, tenant, pk) }, s.delete)
 }
 
-// DestroyByName is Destroy of a job's output. Faults: NotFound, OutputNotFound, Unavailable.
+// DestroyByName is Destroy of a job's output. Problems: NotFound, OutputNotFound, Unavailable.
 func (s *Store) DestroyByName(ctx context.Context, tenant string, job int64, name, typ string) (Output, error) {
 	return s.change(ctx, tenant, func() (Output, error) { return s.OutputByName(ctx, tenant, job, name, typ) }, s.delete)
 }
 
-// Reinstate undoes a soft delete. On an active output it changes nothing. Faults:
+// Reinstate undoes a soft delete. On an active output it changes nothing. Problems:
 // NotFound, Unavailable.
 func (s *Store) Reinstate(ctx context.Context, tenant string, pk int64) (Output, error) {
 	return s.change(ctx, tenant, func() (Output, error) { return s.Output(ctx, tenant, pk) }, func(o *Output) bool {
@@ -84,7 +84,7 @@ func (s *Store) setDeletion(partition, sort string, o *Output) *dynamo.Update {
 // HardDelete removes an output for good and frees its name: both rows in one transaction
 // that leaves a tombstone, then the bytes, then the tombstone. A row never outlives its
 // bytes; bytes that a crash leaves are the sweep's. The answer is the output as it was,
-// with the time of its soft delete or else of this one. Faults: NotFound, Unavailable.
+// with the time of its soft delete or else of this one. Problems: NotFound, Unavailable.
 func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output, error) {
 	for attempt := range maxAttempts {
 		o, err := s.Output(ctx, tenant, pk)
@@ -129,5 +129,5 @@ func pause(ctx context.Context, attempt int) error {
 }
 
 func contended() error {
-	return fault.New(fault.Unavailable, "Too many requests change this at the same time.").After(retryAfter)
+	return problem.New(problem.Unavailable, "Too many requests change this at the same time.").After(retryAfter)
 }

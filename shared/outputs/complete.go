@@ -15,7 +15,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/guregu/dynamo/v2"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Completion is what a client says of the content it has sent. All of it is optional.
@@ -46,7 +46,7 @@ const completeAttempts = 80
 // A crash after any of them leaves an open upload, which another call completes from
 // where it stands, or the sweep removes.
 //
-// Faults: as Add's, UploadNotFound, UploadIncomplete (with missing and wrong part
+// Problems: as Add's, UploadNotFound, UploadIncomplete (with missing and wrong part
 // numbers), UploadAborted, UploadExpired.
 func (s *Store) CompleteUpload(ctx context.Context, tenant string, job int64, id string, c Completion) (Output, error) {
 	call := s.newKeyed(tenant, c.User, c.Key, "complete", []any{job, id}, c.request())
@@ -59,7 +59,7 @@ func (s *Store) CompleteUpload(ctx context.Context, tenant string, job int64, id
 			return Output{}, failed(err, "complete an upload")
 		}
 	}
-	return Output{}, fault.New(fault.Unavailable, "The upload is being completed by another call.").After(retryAfter)
+	return Output{}, problem.New(problem.Unavailable, "The upload is being completed by another call.").After(retryAfter)
 }
 
 // errAgain: another call moves the same upload on; where it got to is to be looked at anew.
@@ -108,7 +108,7 @@ func (s *Store) complete(ctx context.Context, tenant string, job int64, id strin
 		return Output{}, errAgain // it has just been completed
 	case err == nil:
 		return Output{}, duplicate(&holder)
-	case !fault.Is(err, fault.NotFound):
+	case !problem.Is(err, problem.NotFound):
 		return Output{}, err
 	}
 
@@ -117,7 +117,7 @@ func (s *Store) complete(ctx context.Context, tenant string, job int64, id strin
 	} else {
 		err = s.assemble(ctx, tenant, &row, c)
 	}
-	if fault.Is(err, fault.UploadIncomplete) { // or it was freed since it was read
+	if problem.Is(err, problem.UploadIncomplete) { // or it was freed since it was read
 		if err := s.get(ctx, row.PartitionKey, row.SortKey, &row); err != nil || row.State != UploadOpen {
 			return Output{}, cmp.Or(err, errAgain)
 		}
@@ -211,7 +211,7 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *uploadRow, c *
 		return fmt.Errorf("upload %s was put together to %d bytes with the checksum %q, not %d bytes", row.ID, aws.ToInt64(head.ContentLength), sum, row.Size)
 	}
 	if len(c.Parts) == row.parts() && composite(c.Parts) != sum {
-		return fault.New(fault.UploadIncomplete, "The parts that were put together have other checksums.").With("missing", []int{}).With("wrong", []int{})
+		return problem.New(problem.UploadIncomplete, "The parts that were put together have other checksums.").With("missing", []int{}).With("wrong", []int{})
 	}
 	row.Checksum = &Checksum{Algorithm: "SHA256", Type: "composite", Value: sum, PartSize: row.PartSize}
 	return nil
@@ -267,7 +267,7 @@ func incomplete(missing, wrong []int) error {
 	slices.Sort(missing)
 	slices.Sort(wrong)
 	wrong = slices.Compact(wrong)
-	return fault.New(fault.UploadIncomplete, "The upload is not complete: %d parts are missing, %d are wrong.", len(missing), len(wrong)).
+	return problem.New(problem.UploadIncomplete, "The upload is not complete: %d parts are missing, %d are wrong.", len(missing), len(wrong)).
 		With("missing", append([]int{}, missing[:min(len(missing), maxNamed)]...)).
 		With("wrong", append([]int{}, wrong[:min(len(wrong), maxNamed)]...))
 }
@@ -328,7 +328,7 @@ func (s *Store) publishUpload(ctx context.Context, tenant string, row *uploadRow
 			if err := s.freeLate(ctx, tenant, row); err != nil {
 				return Output{}, err
 			}
-			return Output{}, fault.New(fault.UploadExpired, "The upload expired at %s; begin another.", row.ExpiresAt).Because(err)
+			return Output{}, problem.New(problem.UploadExpired, "The upload expired at %s; begin another.", row.ExpiresAt).Because(err)
 		case conditionFailed(reasons[2]):
 			var holder outputRow
 			if err := dynamo.UnmarshalItem(reasons[2].Item, &holder); err != nil {

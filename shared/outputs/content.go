@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Range is a part of an output's bytes, both ends included, counted from 0.
@@ -21,7 +21,7 @@ type Range struct{ First, Last int64 }
 // Open opens an output's bytes, all or a part of them. The caller closes what it returns.
 // An object that is not there was deleted since the row was read, which the row, read
 // again, says: NotFound; if it still refers to the object, that is a defect: BytesMissing.
-// Faults: NotFound, BytesMissing, Unavailable.
+// Problems: NotFound, BytesMissing, Unavailable.
 func (s *Store) Open(ctx context.Context, tenant string, o *Output, part *Range) (io.ReadCloser, error) {
 	in := &s3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(objectKey(tenant, o.object))}
 	if part != nil {
@@ -46,7 +46,7 @@ func (s *Store) missing(ctx context.Context, tenant string, o *Output, cause err
 	if now.object != o.object {
 		return notFound()
 	}
-	return fault.New(fault.BytesMissing, "The output's content is missing.").Because(cause)
+	return problem.New(problem.BytesMissing, "The output's content is missing.").Because(cause)
 }
 
 // Link is a presigned GET of an output's bytes: whoever has it reads them until it

@@ -10,7 +10,7 @@ import (
 
 	"github.com/guregu/dynamo/v2"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Who can't know whether a call was done, because its answer was lost, makes it again with
@@ -77,14 +77,14 @@ func (k *keyed) wanted() []wantedRow {
 	return []wantedRow{{k.row.PartitionKey, k.row.SortKey, &k.kept, new(bool)}}
 }
 
-// earlier is what an earlier call with the key has left; nil = there was none. Fault:
+// earlier is what an earlier call with the key has left; nil = there was none. Problem:
 // IdempotencyMismatch, if it asked for something else.
 func (s *Store) earlier(k *keyed) (*idempotencyRow, error) {
 	switch {
 	case k == nil, k.kept.Expires <= s.now().Unix():
 		return nil, nil
 	case k.kept.Fingerprint != k.row.Fingerprint:
-		return nil, fault.New(fault.IdempotencyMismatch, "The Idempotency-Key was used for another request here.")
+		return nil, problem.New(problem.IdempotencyMismatch, "The Idempotency-Key was used for another request here.")
 	}
 	return &k.kept, nil
 }

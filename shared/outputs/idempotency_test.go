@@ -15,10 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // replayedOutput holds that the call answered what was answered before.
@@ -62,7 +62,7 @@ func TestAddAgain(t *testing.T) {
 	} {
 		other := asked
 		tc.change(&other)
-		if _, err := s.Add(acting(t), tenant, other); !fault.Is(err, fault.IdempotencyMismatch) {
+		if _, err := s.Add(acting(t), tenant, other); !problem.Is(err, problem.IdempotencyMismatch) {
 			t.Errorf("%s: %v, want a mismatch", tc.what, err)
 		}
 	}
@@ -85,9 +85,9 @@ func TestAddAgain(t *testing.T) {
 	}
 	again("after the job has finished")
 	denied := asked
-	denied.Admit = func(outputs.Job) error { return fault.New(fault.PermissionDenied, "No.") }
+	denied.Admit = func(outputs.Job) error { return problem.New(problem.PermissionDenied, "No.") }
 	_, err := s.Add(acting(t), tenant, denied)
-	wantFault(t, err, fault.PermissionDenied)
+	wantProblem(t, err, problem.PermissionDenied)
 
 	startedJob(t, s, 2)
 	asked.Job = 2
@@ -100,7 +100,7 @@ func TestAddAgain(t *testing.T) {
 	replayedOutput(t, "a second before the end", elsewhere, replayed, err)
 	c.advance(time.Second)
 	_, err = s.Add(acting(t), tenant, asked)
-	if f, _ := fault.As(err); !fault.Is(err, fault.DuplicateOutput) || f.Details["pk"] != elsewhere.PK || f.Details["sha256"] == nil {
+	if f, _ := problem.As(err); !problem.Is(err, problem.DuplicateOutput) || f.Details["pk"] != elsewhere.PK || f.Details["sha256"] == nil {
 		t.Errorf("after a day, the key being forgotten: %v", err)
 	}
 	if _, err := s.HardDelete(acting(t), tenant, elsewhere.PK); err != nil {
@@ -131,10 +131,10 @@ func TestKeysApart(t *testing.T) {
 		{"directory", outputs.User{Issuer: "https://a,b", Subject: ""}},
 	} {
 		for _, job := range []int64{1, 2} {
-			if _, err := s.CreateJob(auth.WithTenant(t.Context(), tc.tenant), tc.tenant, outputs.NewJob{PK: job, Node: job, Creator: tc.creator}); err != nil && !fault.Is(err, fault.Conflict) {
+			if _, err := s.CreateJob(auth.WithTenant(t.Context(), tc.tenant), tc.tenant, outputs.NewJob{PK: job, Node: job, Creator: tc.creator}); err != nil && !problem.Is(err, problem.Conflict) {
 				t.Fatal(err)
 			}
-			if _, err := s.Start(auth.WithTenant(t.Context(), tc.tenant), tc.tenant, job, job, anyone); err != nil && !fault.Is(err, fault.IllegalTransition) {
+			if _, err := s.Start(auth.WithTenant(t.Context(), tc.tenant), tc.tenant, job, job, anyone); err != nil && !problem.Is(err, problem.IllegalTransition) {
 				t.Fatal(err)
 			}
 			n := newUpload("n", 5)
@@ -182,7 +182,7 @@ func TestBeginAgain(t *testing.T) {
 	again("one part", single, only, true)
 	other := several
 	other.Size++
-	if _, err := s.BeginUpload(acting(t), tenant, other); !fault.Is(err, fault.IdempotencyMismatch) {
+	if _, err := s.BeginUpload(acting(t), tenant, other); !problem.Is(err, problem.IdempotencyMismatch) {
 		t.Errorf("another size: %v, want a mismatch", err)
 	}
 	held(t, a, 0, 1)
@@ -200,7 +200,7 @@ func TestBeginAgain(t *testing.T) {
 	again("after the job has finished", several, first, false)
 	c.advance(24 * time.Hour)
 	_, err := s.BeginUpload(acting(t), tenant, several)
-	wantFault(t, err, fault.JobFinished)
+	wantProblem(t, err, problem.JobFinished)
 }
 
 // TestCompleteAgain: without a key, too, a completion answers the same; with one, it is
@@ -221,7 +221,7 @@ func TestCompleteAgain(t *testing.T) {
 		done.Key, done.Parts = key, parts
 		return s.CompleteUpload(acting(t), tenant, 1, u.ID, done)
 	}
-	if _, err := with("key", map[int]string{1: otherSum}); !fault.Is(err, fault.UploadIncomplete) {
+	if _, err := with("key", map[int]string{1: otherSum}); !problem.Is(err, problem.UploadIncomplete) {
 		t.Errorf("another checksum: %v", err)
 	}
 	first, err := with("key", map[int]string{1: sum}) // a refusal is not remembered
@@ -231,7 +231,7 @@ func TestCompleteAgain(t *testing.T) {
 	got, err := with("key", map[int]string{1: sum})
 	replayedOutput(t, "again", first, got, err)
 	_, err = with("key", nil)
-	wantFault(t, err, fault.IdempotencyMismatch)
+	wantProblem(t, err, problem.IdempotencyMismatch)
 	for _, key := range []string{"", "another"} {
 		if got, err := with(key, nil); err != nil || cmp.Diff(first, got, same) != "" {
 			t.Errorf("with the key %q: %+v, %v", key, got, err)
@@ -338,10 +338,10 @@ func TestKeySeenLate(t *testing.T) {
 	replayedOutput(t, "add", first, got, err)
 	add.Content = []byte("y")
 	_, err = late.Add(acting(t), tenant, add)
-	wantFault(t, err, fault.IdempotencyMismatch)
+	wantProblem(t, err, problem.IdempotencyMismatch)
 	add.Key = "another"
 	_, err = late.Add(acting(t), tenant, add)
-	wantFault(t, err, fault.DuplicateOutput)
+	wantProblem(t, err, problem.DuplicateOutput)
 	n := newUpload("staged", 5)
 	n.Key = "key"
 	u := mustBegin(t, s, n)
@@ -405,7 +405,7 @@ func TestSameKeyAtOnce(t *testing.T) {
 			did, fresh, mismatched := map[string]bool{}, 0, 0
 			for _, r := range results {
 				switch {
-				case fault.Is(r.err, fault.IdempotencyMismatch):
+				case problem.Is(r.err, problem.IdempotencyMismatch):
 					mismatched++
 				case r.err != nil:
 					t.Fatalf("%s, round %d: %v", name, round, r.err)

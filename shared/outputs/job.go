@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Job is as much of a job as its outputs need. A zero nullable field is null.
@@ -49,9 +49,9 @@ func (j *Job) ended() bool { return !j.EndTime.IsZero() || j.ErrorReason != nil 
 func (j *Job) admits() error {
 	switch {
 	case !j.Started():
-		return fault.New(fault.JobNotStarted, "Attempted to perform the following action on an un-started job: add_output")
+		return problem.New(problem.JobNotStarted, "Attempted to perform the following action on an un-started job: add_output")
 	case j.Finished():
-		return fault.New(fault.JobFinished, "Attempted to perform the following action on a finished job: add_output")
+		return problem.New(problem.JobFinished, "Attempted to perform the following action on a finished job: add_output")
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/guregu/dynamo/v2"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // NewJob is a job to be made.
@@ -19,7 +19,7 @@ type NewJob struct {
 }
 
 // CreateJob makes a job. A given pk lifts the counter to at least it, so that a drawn one
-// never meets it. Faults: Conflict if the pk is taken or none is left, PermissionDenied,
+// never meets it. Problems: Conflict if the pk is taken or none is left, PermissionDenied,
 // Unavailable.
 func (s *Store) CreateJob(ctx context.Context, tenant string, n NewJob) (Job, error) {
 	creator, err := s.creator(ctx, tenant, n.Creator)
@@ -42,7 +42,7 @@ func (s *Store) CreateJob(ctx context.Context, tenant string, n NewJob) (Job, er
 			return Job{}, err
 		}
 		if job.PK > MaxPK { // a caller may have given the last one
-			return Job{}, fault.New(fault.Conflict, "There is no primary key left for another job; give one that is free.")
+			return Job{}, problem.New(problem.Conflict, "There is no primary key left for another job; give one that is free.")
 		}
 		// A transaction, though of one write: tried again after a lost answer, it is known for
 		// the same, where a Put would find the job taken, by itself.
@@ -53,7 +53,7 @@ func (s *Store) CreateJob(ctx context.Context, tenant string, n NewJob) (Job, er
 		case !dynamo.IsCondCheckFailed(err):
 			return Job{}, failed(err, "create job %d", job.PK)
 		case n.PK != 0:
-			return Job{}, fault.New(fault.Conflict, "There is a job with the primary key %d already.", n.PK)
+			return Job{}, problem.New(problem.Conflict, "There is a job with the primary key %d already.", n.PK)
 		}
 	}
 	return Job{}, contended()
@@ -67,7 +67,7 @@ func (s *Store) creator(ctx context.Context, tenant string, u User) (int64, erro
 	var row userRow
 	partition, sort := u.subject(tenant)
 	err := s.get(ctx, partition, sort, &row)
-	if fault.Is(err, fault.NotFound) {
+	if problem.Is(err, problem.NotFound) {
 		return s.register(ctx, tenant, u)
 	}
 	return row.PK, err
@@ -88,7 +88,7 @@ func (s *Store) lift(ctx context.Context, tenant string, pk int64, usersBy strin
 		If("attribute_not_exists('users_by') OR 'users_by' = ?", usersBy).Run(ctx), usersBy, "read the job counter")
 }
 
-// Acquire gives a free job to a node; again by the same node changes nothing. Faults:
+// Acquire gives a free job to a node; again by the same node changes nothing. Problems:
 // NotFound, JobAcquired, IllegalTransition if the job has ended, Unavailable.
 func (s *Store) Acquire(ctx context.Context, tenant string, pk, node int64) (Job, error) {
 	return s.changeJob(ctx, tenant, pk, func(j *Job) (bool, error) {
@@ -98,7 +98,7 @@ func (s *Store) Acquire(ctx context.Context, tenant string, pk, node int64) (Job
 		case j.Node == node:
 			return false, nil
 		case j.Node != 0:
-			return false, fault.New(fault.JobAcquired, "The job has been acquired by another node.")
+			return false, problem.New(problem.JobAcquired, "The job has been acquired by another node.")
 		}
 		j.Node = node
 		return true, nil
@@ -106,7 +106,7 @@ func (s *Store) Acquire(ctx context.Context, tenant string, pk, node int64) (Job
 }
 
 // Release takes a job from its node, before the start or after an error. By a node that
-// does not own it, it changes nothing. Faults: NotFound, IllegalTransition, Unavailable.
+// does not own it, it changes nothing. Problems: NotFound, IllegalTransition, Unavailable.
 func (s *Store) Release(ctx context.Context, tenant string, pk, node int64) (Job, error) {
 	return s.changeJob(ctx, tenant, pk, func(j *Job) (bool, error) {
 		switch {
@@ -123,11 +123,11 @@ func (s *Store) Release(ctx context.Context, tenant string, pk, node int64) (Job
 }
 
 func illegal(action, because string) error {
-	return fault.New(fault.IllegalTransition, "The job can't take the action %s: %s.", action, because)
+	return problem.New(problem.IllegalTransition, "The job can't take the action %s: %s.", action, because)
 }
 
 // Start begins the work of a node on its job, once; a node works one job at a time. admit
-// is asked with the job that was read. Faults: NotFound, admit's, IllegalTransition,
+// is asked with the job that was read. Problems: NotFound, admit's, IllegalTransition,
 // NodeAlreadyWorking, Unavailable.
 func (s *Store) Start(ctx context.Context, tenant string, pk, node int64, admit func(Job) error) (Job, error) {
 	edit := func(j *Job) error {
@@ -147,11 +147,11 @@ func (s *Store) Start(ctx context.Context, tenant string, pk, node int64, admit 
 		return s.node(tenant, node).Set("current_job", pk).
 			If("attribute_not_exists('current_job') OR 'current_job' = ?", pk)
 	}
-	return s.changeWork(ctx, tenant, pk, edit, works, fault.New(fault.NodeAlreadyWorking, "The node is working another job."))
+	return s.changeWork(ctx, tenant, pk, edit, works, problem.New(problem.NodeAlreadyWorking, "The node is working another job."))
 }
 
 // Finish ends the work of a node on its job: well, or with the text of an error. admit is
-// asked with the job that was read. Faults: NotFound, admit's, IllegalTransition,
+// asked with the job that was read. Problems: NotFound, admit's, IllegalTransition,
 // Unavailable.
 func (s *Store) Finish(ctx context.Context, tenant string, pk, node int64, errorReason *string, admit func(Job) error) (Job, error) {
 	edit := func(j *Job) error {
@@ -199,7 +199,7 @@ func (s *Store) changeJob(ctx context.Context, tenant string, pk int64, edit fun
 // changeWork reads a job and writes it back together with the row of a node, in one
 // transaction, on the condition that nobody else changed the job in between. The node is
 // not read: the update says which job it must work. If it works another one, that is the
-// fault busy; without one the job is written alone, since the node's row does not name it
+// problem busy; without one the job is written alone, since the node's row does not name it
 // and will not again: only a start writes that, and the job was started.
 func (s *Store) changeWork(ctx context.Context, tenant string, pk int64, edit func(*Job) error, node func() *dynamo.Update, busy error) (Job, error) {
 	alone := false

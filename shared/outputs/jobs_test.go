@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 func TestCreateJob(t *testing.T) {
@@ -23,7 +23,7 @@ func TestCreateJob(t *testing.T) {
 		}
 	}
 	_, err := s.CreateJob(ctx, tenant, outputs.NewJob{PK: 5, Creator: alice})
-	wantFault(t, err, fault.Conflict)
+	wantProblem(t, err, problem.Conflict)
 
 	got, err := s.JobWithOutputs(ctx, tenant, 5)
 	if err != nil {
@@ -34,21 +34,21 @@ func TestCreateJob(t *testing.T) {
 		t.Errorf("read (-want +got):\n%s", diff)
 	}
 	_, err = s.JobWithOutputs(auth.WithTenant(ctx, "other"), "other", 5)
-	wantFault(t, err, fault.NotFound)
+	wantProblem(t, err, problem.NotFound)
 
 	// The last key there is can be given, and then none can be drawn.
 	if _, err := s.CreateJob(ctx, tenant, outputs.NewJob{PK: outputs.MaxPK, Creator: alice}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.CreateJob(ctx, tenant, outputs.NewJob{Creator: alice})
-	wantFault(t, err, fault.Conflict)
+	wantProblem(t, err, problem.Conflict)
 	if _, err := s.CreateJob(ctx, tenant, outputs.NewJob{PK: 8, Creator: alice}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // TestJobSteps walks jobs through their states. A step is what a node does; want is the
-// fault, "" for success.
+// problem, "" for success.
 func TestJobSteps(t *testing.T) {
 	t.Parallel()
 	s, _, c := newStore(t)
@@ -57,7 +57,7 @@ func TestJobSteps(t *testing.T) {
 	owned := func(node int64) func(outputs.Job) error {
 		return func(j outputs.Job) error {
 			if j.Node != node {
-				return fault.New(fault.PermissionDenied, "not yours")
+				return problem.New(problem.PermissionDenied, "not yours")
 			}
 			return nil
 		}
@@ -85,38 +85,38 @@ func TestJobSteps(t *testing.T) {
 		do   func(job, node int64) (outputs.Job, error)
 		job  int64
 		node int64
-		want fault.Kind
+		want problem.Kind
 		then state
 	}{
-		{"start without owning", start, 1, 1, fault.PermissionDenied, state{}},
+		{"start without owning", start, 1, 1, problem.PermissionDenied, state{}},
 		{"acquire", acquire, 1, 1, "", state{Node: 1}},
 		{"acquire again", acquire, 1, 1, "", state{Node: 1}},
-		{"acquire another's", acquire, 1, 2, fault.JobAcquired, state{}},
+		{"acquire another's", acquire, 1, 2, problem.JobAcquired, state{}},
 		{"release another's", release, 1, 2, "", state{Node: 1}},
-		{"finish before the start", finish, 1, 1, fault.IllegalTransition, state{}},
+		{"finish before the start", finish, 1, 1, problem.IllegalTransition, state{}},
 		{"release", release, 1, 1, "", state{}},
 		{"acquire by the other", acquire, 1, 2, "", state{Node: 2}},
 		{"release by the other", release, 1, 2, "", state{}},
 		{"acquire once more", acquire, 1, 1, "", state{Node: 1}},
 		{"start", start, 1, 1, "", state{Node: 1, Started: true}},
-		{"start again", start, 1, 1, fault.IllegalTransition, state{}},
-		{"release while running", release, 1, 1, fault.IllegalTransition, state{}},
+		{"start again", start, 1, 1, problem.IllegalTransition, state{}},
+		{"release while running", release, 1, 1, problem.IllegalTransition, state{}},
 		{"acquire a second", acquire, 2, 1, "", state{Node: 1}},
-		{"start a second", start, 2, 1, fault.NodeAlreadyWorking, state{}},
-		{"finish another's", finish, 1, 2, fault.PermissionDenied, state{}},
+		{"start a second", start, 2, 1, problem.NodeAlreadyWorking, state{}},
+		{"finish another's", finish, 1, 2, problem.PermissionDenied, state{}},
 		{"finish", finish, 1, 1, "", state{Node: 1, Started: true, Ended: true, Finished: true}},
-		{"finish again", finish, 1, 1, fault.IllegalTransition, state{}},
-		{"acquire when finished", acquire, 1, 2, fault.IllegalTransition, state{}},
-		{"release when finished", release, 1, 1, fault.IllegalTransition, state{}},
+		{"finish again", finish, 1, 1, problem.IllegalTransition, state{}},
+		{"acquire when finished", acquire, 1, 2, problem.IllegalTransition, state{}},
+		{"release when finished", release, 1, 1, problem.IllegalTransition, state{}},
 		{"start the second", start, 2, 1, "", state{Node: 1, Started: true}},
 		{"fail the second", fail, 2, 1, "", state{Node: 1, Started: true, Ended: true}},
 		{"release when errored", release, 2, 1, "", state{Started: true, Ended: true}},
-		{"missing job", acquire, 9, 1, fault.NotFound, state{}},
+		{"missing job", acquire, 9, 1, problem.NotFound, state{}},
 	} {
 		c.advance(time.Second)
 		j, err := step.do(step.job, step.node)
 		if step.want != "" {
-			if !fault.Is(err, step.want) {
+			if !problem.Is(err, step.want) {
 				t.Fatalf("step %d, %s: got %v, want %s", i, step.name, err, step.want)
 			}
 			continue
@@ -162,7 +162,7 @@ func TestFinishElsewhere(t *testing.T) {
 		}
 	}
 	_, err = s.Start(ctx, tenant, 3, 1, anyone)
-	wantFault(t, err, fault.NodeAlreadyWorking) // still job 2
+	wantProblem(t, err, problem.NodeAlreadyWorking) // still job 2
 	if _, err := s.Finish(ctx, tenant, 2, 1, nil, anyone); err != nil {
 		t.Error(err)
 	}
@@ -196,11 +196,11 @@ func TestActiveOutputs(t *testing.T) {
 		t.Errorf("the content of the second is %q", text)
 	}
 	_, err = s.ActiveOutputs(ctx, tenant, 1, len(want)-1)
-	wantFault(t, err, fault.ResultTooLarge)
+	wantProblem(t, err, problem.ResultTooLarge)
 	_, err = s.ActiveOutputs(ctx, tenant, 2, 10)
-	wantFault(t, err, fault.NotFound)
+	wantProblem(t, err, problem.NotFound)
 	_, err = s.ActiveOutputs(auth.WithTenant(t.Context(), "other"), "other", 1, 10)
-	wantFault(t, err, fault.NotFound)
+	wantProblem(t, err, problem.NotFound)
 }
 
 func TestImportTwice(t *testing.T) {

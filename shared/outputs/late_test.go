@@ -7,9 +7,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
 
-	"joboutputs/shared/fault"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // meeting is a store over the same table and bucket, whose first transaction is met by f:
@@ -67,7 +67,7 @@ func TestLateDelivery(t *testing.T) {
 				sent = in
 				return send()
 			}))
-			wantFault(t, err, fault.DuplicateOutput)
+			wantProblem(t, err, problem.DuplicateOutput)
 			if _, err := s.HardDelete(acting(t), tenant, holder.PK); err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func TestLateDelivery(t *testing.T) {
 				t.Error("what was refused became visible")
 			}
 			_, err = s.OutputByName(acting(t), tenant, 1, "n", "t")
-			wantFault(t, err, fault.OutputNotFound)
+			wantProblem(t, err, problem.OutputNotFound)
 			if name == "add" {
 				swept(t, s, 0, outputs.Swept{Intents: 1})
 				held(t, a, 0, 0)

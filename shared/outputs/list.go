@@ -5,8 +5,8 @@ import (
 	"iter"
 	"slices"
 
-	"joboutputs/shared/fault"
 	"joboutputs/shared/filter"
+	"joboutputs/shared/problem"
 )
 
 // MaxSorted bounds the rows kept in memory for an order the index cannot give, in bytes.
@@ -28,7 +28,7 @@ type Listing struct {
 // By pk, by name and by job the answer is strongly consistent; the rest is read from the
 // timeline, which lags behind writes by up to a second or so. Pages are not a snapshot.
 //
-// Faults: InvalidRequest for a cursor of another list, ResultTooLarge, Unavailable.
+// Problems: InvalidRequest for a cursor of another list, ResultTooLarge, Unavailable.
 func (s *Store) List(ctx context.Context, tenant string, spec *filter.Spec) (*Listing, error) {
 	after, err := spec.DecodeCursor(tenant)
 	if err != nil {
@@ -122,7 +122,7 @@ func (o *Output) memory() int {
 }
 
 func tooLarge() error {
-	return fault.New(fault.ResultTooLarge, "The result is too large to sort in this order: use limit and cursor, or filter by job, name or creation_time.")
+	return problem.New(problem.ResultTooLarge, "The result is too large to sort in this order: use limit and cursor, or filter by job, name or creation_time.")
 }
 
 func sequence(rows []Output) iter.Seq2[Output, error] {

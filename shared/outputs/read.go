@@ -10,11 +10,11 @@ import (
 
 	"github.com/guregu/dynamo/v2"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Output reads an output by its pk, soft-deleted or not: one strongly consistent GetItem.
-// Fault: NotFound, also for another tenant's.
+// Problem: NotFound, also for another tenant's.
 func (s *Store) Output(ctx context.Context, tenant string, pk int64) (Output, error) {
 	return s.readOutput(ctx, outputKey(tenant, pk), outputSort)
 }
@@ -24,13 +24,13 @@ func (s *Store) Output(ctx context.Context, tenant string, pk int64) (Output, er
 // missing output (OutputNotFound).
 func (s *Store) OutputByName(ctx context.Context, tenant string, job int64, name, typ string) (Output, error) {
 	o, err := s.readOutput(ctx, jobKey(tenant, job), nameSort(name, typ))
-	if !fault.Is(err, fault.NotFound) {
+	if !problem.Is(err, problem.NotFound) {
 		return o, err
 	}
 	if _, err := s.Job(ctx, tenant, job); err != nil {
 		return Output{}, err
 	}
-	return Output{}, fault.New(fault.OutputNotFound, "Bad name '%s': Job has no output by this name/type (%s/%s)", name, name, typ)
+	return Output{}, problem.New(problem.OutputNotFound, "Bad name '%s': Job has no output by this name/type (%s/%s)", name, name, typ)
 }
 
 func (s *Store) readOutput(ctx context.Context, partition, sort string) (Output, error) {
@@ -41,7 +41,7 @@ func (s *Store) readOutput(ctx context.Context, partition, sort string) (Output,
 	return row.output()
 }
 
-// Job reads a job without its outputs. Fault: NotFound.
+// Job reads a job without its outputs. Problem: NotFound.
 func (s *Store) Job(ctx context.Context, tenant string, pk int64) (Job, error) {
 	var row jobRow
 	if err := s.get(ctx, jobKey(tenant, pk), jobSort, &row); err != nil {
@@ -51,7 +51,7 @@ func (s *Store) Job(ctx context.Context, tenant string, pk int64) (Job, error) {
 }
 
 // JobWithOutputs reads a job and the mentions of all its outputs: its partition, strongly
-// consistent. Fault: NotFound.
+// consistent. Problem: NotFound.
 func (s *Store) JobWithOutputs(ctx context.Context, tenant string, pk int64) (Job, error) {
 	iter := s.table.Get("PK", jobKey(tenant, pk)).Consistent(true).Iter()
 	var job Job
@@ -87,7 +87,7 @@ func (s *Store) JobWithOutputs(ctx context.Context, tenant string, pk int64) (Jo
 }
 
 // ActiveOutputs reads a job's outputs that are not soft-deleted, by pk: its partition,
-// strongly consistent. They are at most so many. Faults: NotFound for a missing job,
+// strongly consistent. They are at most so many. Problems: NotFound for a missing job,
 // ResultTooLarge.
 func (s *Store) ActiveOutputs(ctx context.Context, tenant string, job int64, most int) ([]Output, error) {
 	iter := s.table.Get("PK", jobKey(tenant, job)).Consistent(true).Iter()
@@ -106,7 +106,7 @@ func (s *Store) ActiveOutputs(ctx context.Context, tenant string, job int64, mos
 			continue
 		}
 		if len(active) == most {
-			return nil, fault.New(fault.ResultTooLarge, "The job has more than %d outputs, too many for one answer: get them one by one.", most)
+			return nil, problem.New(problem.ResultTooLarge, "The job has more than %d outputs, too many for one answer: get them one by one.", most)
 		}
 		active = append(active, o)
 	}
@@ -120,7 +120,7 @@ func (s *Store) ActiveOutputs(ctx context.Context, tenant string, job int64, mos
 	return active, nil
 }
 
-// get reads one row, strongly consistent. Fault: NotFound.
+// get reads one row, strongly consistent. Problem: NotFound.
 func (s *Store) get(ctx context.Context, partition, sort string, row any) error {
 	err := s.table.Get("PK", partition).Range("SK", dynamo.Equal, sort).Consistent(true).One(ctx, row)
 	if errors.Is(err, dynamo.ErrNotFound) {
@@ -170,4 +170,4 @@ type wantedRow struct {
 	found           *bool
 }
 
-func notFound() error { return fault.New(fault.NotFound, "Not found.") }
+func notFound() error { return problem.New(problem.NotFound, "Not found.") }

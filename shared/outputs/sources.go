@@ -9,8 +9,8 @@ import (
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/guregu/dynamo/v2"
 
-	"joboutputs/shared/fault"
 	"joboutputs/shared/filter"
+	"joboutputs/shared/problem"
 )
 
 // pageSize is how many rows a read of the table looks at: at some 400 bytes a row well
@@ -117,7 +117,7 @@ func single(keep func(*Output) bool, read func() (Output, error)) *source {
 	pages := make(chan rowPage, 1)
 	defer close(pages)
 	switch {
-	case fault.Is(err, fault.NotFound):
+	case problem.Is(err, problem.NotFound):
 	case err != nil:
 		pages <- rowPage{err: err}
 	case keep(&o):

@@ -20,7 +20,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"joboutputs/shared/config"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/tenantguard"
 )
 
@@ -47,7 +47,7 @@ type Config struct {
 // as its counter can fill (limits.go; infra/bench/scale holds it).
 const DefaultShards = 4
 
-// Store keeps the service's metadata and bytes. Its methods return faults for what a
+// Store keeps the service's metadata and bytes. Its methods return problems for what a
 // caller may know; any other error is ours. Safe for concurrent use.
 type Store struct {
 	db         *dynamo.DB
@@ -148,10 +148,10 @@ var conflicts = retry.RetryableErrorCode{Codes: map[string]struct{}{
 var transient = retry.IsErrorRetryables(append(slices.Clone(retry.DefaultRetryables), conflicts))
 
 // failed turns a store's error into what a caller may know of it: a store that is away or
-// busy is a fault that says when to come back; the rest is ours. Of a call that the tenant
+// busy is a problem that says when to come back; the rest is ours. Of a call that the tenant
 // guard rejected nothing is said that could name its key.
 func failed(err error, format string, args ...any) error {
-	if _, ok := fault.As(err); ok {
+	if _, ok := problem.As(err); ok {
 		return err
 	}
 	if breach := tenantguard.Breached(err); breach != nil {
@@ -161,11 +161,11 @@ func failed(err error, format string, args ...any) error {
 	var canceled interface{ ErrorCode() string }
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return fault.New(fault.Unavailable, "The request took too long.").After(retryAfter).Because(err)
+		return problem.New(problem.Unavailable, "The request took too long.").After(retryAfter).Because(err)
 	case errors.As(err, &canceled) && canceled.ErrorCode() == "TransactionCanceledException":
-		return fault.New(fault.Unavailable, "Too many requests change this at the same time.").After(retryAfter).Because(err)
+		return problem.New(problem.Unavailable, "Too many requests change this at the same time.").After(retryAfter).Because(err)
 	case transient.IsErrorRetryable(err) == aws.TrueTernary, brokenAnswer(err):
-		return fault.New(fault.Unavailable, "The service cannot reach its storage at the moment.").After(retryAfter).Because(err)
+		return problem.New(problem.Unavailable, "The service cannot reach its storage at the moment.").After(retryAfter).Because(err)
 	}
 	return err
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/filter"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // clock stands still unless it is moved.
@@ -97,10 +97,10 @@ func content(t *testing.T, s *outputs.Store, o outputs.Output) string {
 // same compares what callers see of outputs.
 var same = cmpopts.IgnoreUnexported(outputs.Output{})
 
-func wantFault(t *testing.T, err error, kind fault.Kind) {
+func wantProblem(t *testing.T, err error, kind problem.Kind) {
 	t.Helper()
-	if !fault.Is(err, kind) {
-		t.Errorf("got error %v, want a fault %s", err, kind)
+	if !problem.Is(err, kind) {
+		t.Errorf("got error %v, want a problem %s", err, kind)
 	}
 }
 
@@ -132,7 +132,7 @@ func TestLifeOfAnOutput(t *testing.T) {
 		}
 	}
 	_, err := s.Output(auth.WithTenant(t.Context(), "other"), "other", 1)
-	wantFault(t, err, fault.NotFound)
+	wantProblem(t, err, problem.NotFound)
 	if got := content(t, s, added); got != "hello" {
 		t.Errorf("content is %q", got)
 	}
@@ -148,8 +148,8 @@ func TestLifeOfAnOutput(t *testing.T) {
 		c.advance(time.Hour)
 	}
 	_, err = s.Add(ctx, tenant, addition(7, "model", "txt", "other"))
-	wantFault(t, err, fault.DuplicateOutput)
-	if f, _ := fault.As(err); f.Details["pk"] != int64(1) {
+	wantProblem(t, err, problem.DuplicateOutput)
+	if f, _ := problem.As(err); f.Details["pk"] != int64(1) {
 		t.Errorf("the duplicate's holder is %v", f.Details)
 	}
 	if got, err := s.Reinstate(ctx, tenant, 1); err != nil || !got.Active() {
@@ -165,13 +165,13 @@ func TestLifeOfAnOutput(t *testing.T) {
 		t.Fatalf("hard delete: %+v, %v", gone, err)
 	}
 	_, err = s.Output(ctx, tenant, 1)
-	wantFault(t, err, fault.NotFound)
+	wantProblem(t, err, problem.NotFound)
 	_, err = s.OutputByName(ctx, tenant, 7, "model", "txt")
-	wantFault(t, err, fault.OutputNotFound)
+	wantProblem(t, err, problem.OutputNotFound)
 	_, err = s.HardDelete(ctx, tenant, 1)
-	wantFault(t, err, fault.NotFound)
+	wantProblem(t, err, problem.NotFound)
 	_, err = s.Open(ctx, tenant, &added, nil)
-	wantFault(t, err, fault.NotFound)
+	wantProblem(t, err, problem.NotFound)
 	if again := mustAdd(t, s, addition(7, "model", "txt", "")); again.PK != 2 || content(t, s, again) != "" {
 		t.Errorf("added again: %+v", again)
 	}
@@ -198,35 +198,35 @@ func TestAddRefuses(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		add  outputs.Addition
-		want fault.Kind
+		want problem.Kind
 	}{
-		{"missing job", addition(9, "a", "t", "x"), fault.NotFound},
-		{"not started", addition(2, "a", "t", "x"), fault.JobNotStarted},
-		{"finished", addition(3, "a", "t", "x"), fault.JobFinished},
+		{"missing job", addition(9, "a", "t", "x"), problem.NotFound},
+		{"not started", addition(2, "a", "t", "x"), problem.JobNotStarted},
+		{"finished", addition(3, "a", "t", "x"), problem.JobFinished},
 		{"errored", addition(4, "a", "t", "x"), ""},
-		{"empty name", addition(1, "", "t", "x"), fault.InvalidName},
+		{"empty name", addition(1, "", "t", "x"), problem.InvalidName},
 		{"200 characters", addition(1, long(200), "t", "x"), ""},
-		{"201 characters", addition(1, long(201), "t", "x"), fault.InvalidName},
+		{"201 characters", addition(1, long(201), "t", "x"), problem.InvalidName},
 		{"2048 bytes of type", addition(1, "a", long(1024), "x"), ""},
-		{"2049 bytes of type", addition(1, "a", long(1024)+"t", "x"), fault.InvalidName},
-		{"NUL in the name", addition(1, "a\x00", "t", "x"), fault.InvalidName},
-		{"NUL in the type", addition(1, "a", "\x00", "x"), fault.InvalidName},
+		{"2049 bytes of type", addition(1, "a", long(1024)+"t", "x"), problem.InvalidName},
+		{"NUL in the name", addition(1, "a\x00", "t", "x"), problem.InvalidName},
+		{"NUL in the type", addition(1, "a", "\x00", "x"), problem.InvalidName},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := s.Add(ctx, tenant, tc.add)
 			if tc.want == "" && err != nil {
 				t.Errorf("got %v, want success", err)
 			} else if tc.want != "" {
-				wantFault(t, err, tc.want)
+				wantProblem(t, err, tc.want)
 			}
 		})
 	}
 	refuse := addition(1, "mine", "t", "x")
 	refuse.Admit = func(j outputs.Job) error {
-		return fault.New(fault.PermissionDenied, "owned by %d", j.Node)
+		return problem.New(problem.PermissionDenied, "owned by %d", j.Node)
 	}
 	_, err := s.Add(ctx, tenant, refuse)
-	wantFault(t, err, fault.PermissionDenied)
+	wantProblem(t, err, problem.PermissionDenied)
 	if swept, err := s.Sweep(ctx, 0); err != nil || swept != (outputs.Swept{}) {
 		t.Errorf("refused adds left %+v (%v)", swept, err)
 	}
@@ -251,7 +251,7 @@ func TestSixteenAddsOfOneName(t *testing.T) {
 			wins++
 			continue
 		}
-		wantFault(t, err, fault.DuplicateOutput)
+		wantProblem(t, err, problem.DuplicateOutput)
 	}
 	if wins != 1 {
 		t.Fatalf("%d adds won, want 1", wins)
@@ -297,9 +297,9 @@ func TestDirectory(t *testing.T) {
 		}
 	}
 	_, err = s.Add(ctx, tenant, addition(1, "by claim", "t", "x"))
-	wantFault(t, err, fault.PermissionDenied)
+	wantProblem(t, err, problem.PermissionDenied)
 	_, err = s.CreateJob(ctx, tenant, outputs.NewJob{PK: 9, Creator: alice})
-	wantFault(t, err, fault.PermissionDenied)
+	wantProblem(t, err, problem.PermissionDenied)
 }
 
 // TestFirstWritesAtOnce: a user whom the directory does not know yet gets one pk, however

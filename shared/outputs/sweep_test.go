@@ -15,10 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"joboutputs/shared/fault"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // before runs a function before each call of an operation; its error takes the call's
@@ -112,7 +112,7 @@ func TestAddIsSentTwice(t *testing.T) {
 		t.Errorf("what is there (-answered +read):\n%s", diff)
 	}
 	_, err = again.Add(acting(t), tenant, addition(1, "model", "bin", "hello"))
-	wantFault(t, err, fault.DuplicateOutput)
+	wantProblem(t, err, problem.DuplicateOutput)
 	swept(t, s, 0, outputs.Swept{})
 }
 
@@ -136,7 +136,7 @@ func TestCrashedAdd(t *testing.T) {
 				t.Errorf("%d objects after the crash, want %d", got, tc.objects)
 			}
 			_, err := s.OutputByName(acting(t), tenant, 1, "n", "t")
-			wantFault(t, err, fault.OutputNotFound)
+			wantProblem(t, err, problem.OutputNotFound)
 
 			swept(t, s, outputs.Grace, outputs.Swept{}) // too young
 			c.advance(outputs.Grace)
@@ -168,9 +168,9 @@ func TestSweptWhileAdding(t *testing.T) {
 		return err
 	})
 	_, err := slow.Add(acting(t), tenant, addition(1, "n", "t", "x"))
-	wantFault(t, err, fault.Unavailable)
+	wantProblem(t, err, problem.Unavailable)
 	_, err = s.OutputByName(acting(t), tenant, 1, "n", "t")
-	wantFault(t, err, fault.OutputNotFound)
+	wantProblem(t, err, problem.OutputNotFound)
 	if got := objects(t, a); got != 0 {
 		t.Errorf("%d objects are left", got)
 	}
@@ -188,7 +188,7 @@ func TestCrashedHardDelete(t *testing.T) {
 				t.Fatalf("the reference is gone, so the answer is success; got %v", err)
 			}
 			_, err := s.Output(acting(t), tenant, o.PK)
-			wantFault(t, err, fault.NotFound)
+			wantProblem(t, err, problem.NotFound)
 			// Two sweeps at once do no more harm than one.
 			var wg sync.WaitGroup
 			for range 2 {
@@ -241,7 +241,7 @@ func TestReinstateAgainstHardDelete(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if _, err := s.Reinstate(ctx, tenant, o.PK); err != nil {
-				wantFault(t, err, fault.NotFound)
+				wantProblem(t, err, problem.NotFound)
 			}
 		})
 		wg.Go(func() {
@@ -251,9 +251,9 @@ func TestReinstateAgainstHardDelete(t *testing.T) {
 		})
 		wg.Wait()
 		_, err := s.Output(ctx, tenant, o.PK)
-		wantFault(t, err, fault.NotFound)
+		wantProblem(t, err, problem.NotFound)
 		_, err = s.OutputByName(ctx, tenant, 1, fmt.Sprint(i), "t")
-		wantFault(t, err, fault.OutputNotFound)
+		wantProblem(t, err, problem.OutputNotFound)
 	}
 	if got := objects(t, a); got != 0 {
 		t.Errorf("%d objects are left", got)

@@ -17,7 +17,7 @@ import (
 	"github.com/guregu/dynamo/v2"
 	"github.com/oklog/ulid/v2"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Limits of staged uploads. Those of parts are S3's:
@@ -143,13 +143,13 @@ func (u *Upload) MarshalJSONTo(enc *jsontext.Encoder) error {
 //	CreateMultipartUpload              if there are several parts
 //	Put upload                         with a key: transaction {Put upload, Put key}
 //
-// Faults: as Add's, InvalidRequest (part size), PayloadTooLarge.
+// Problems: as Add's, InvalidRequest (part size), PayloadTooLarge.
 func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Upload, error) {
 	if err := checkName(n.Name, n.Type); err != nil {
 		return Upload{}, err
 	}
 	if n.Size > s.uploads.MaxSize {
-		return Upload{}, fault.New(fault.PayloadTooLarge, "The content is %d bytes; at most %d can be uploaded.", n.Size, s.uploads.MaxSize)
+		return Upload{}, problem.New(problem.PayloadTooLarge, "The content is %d bytes; at most %d can be uploaded.", n.Size, s.uploads.MaxSize)
 	}
 	partSize, single, err := partSize(n.Size, n.PartSize)
 	if err != nil {
@@ -220,9 +220,9 @@ func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Up
 func partSize(size, asked int64) (partSize int64, single bool, err error) {
 	switch {
 	case asked != 0 && (asked < MinPartSize || asked > MaxPartSize):
-		return 0, false, fault.New(fault.InvalidRequest, "part_size: must be from %d to %d", MinPartSize, int64(MaxPartSize))
+		return 0, false, problem.New(problem.InvalidRequest, "part_size: must be from %d to %d", MinPartSize, int64(MaxPartSize))
 	case asked != 0 && (size+asked-1)/asked > MaxParts:
-		return 0, false, fault.New(fault.InvalidRequest, "part_size: must be at least %d, for at most %d parts", (size+MaxParts-1)/MaxParts, MaxParts)
+		return 0, false, problem.New(problem.InvalidRequest, "part_size: must be at least %d, for at most %d parts", (size+MaxParts-1)/MaxParts, MaxParts)
 	case size <= MaxSinglePart && (asked == 0 || asked >= size):
 		return size, true, nil
 	case asked != 0:
@@ -316,15 +316,15 @@ func (s *Store) ended(r *uploadRow) error {
 	}
 	switch {
 	case r.State == UploadAborted:
-		return fault.New(fault.UploadAborted, "The upload was aborted.")
+		return problem.New(problem.UploadAborted, "The upload was aborted.")
 	case r.State == uploadExpired, r.State == UploadOpen && !s.now().Before(expires):
-		return fault.New(fault.UploadExpired, "The upload expired at %s; begin another.", r.ExpiresAt)
+		return problem.New(problem.UploadExpired, "The upload expired at %s; begin another.", r.ExpiresAt)
 	}
 	return nil
 }
 
 // readUpload reads an upload and its job, and what else is wanted, in one call, and asks
-// whether the caller is admitted. Faults: NotFound, Admit's, UploadNotFound, also for another job's.
+// whether the caller is admitted. Problems: NotFound, Admit's, UploadNotFound, also for another job's.
 func (s *Store) readUpload(ctx context.Context, tenant string, job int64, id string, admit func(Job) error, more ...wantedRow) (uploadRow, Job, error) {
 	if !isUploadID(id) {
 		id = "" // the key of none
@@ -352,7 +352,7 @@ func (s *Store) readUpload(ctx context.Context, tenant string, job int64, id str
 		return row, Job{}, err
 	}
 	if !found || row.Job != job {
-		return row, Job{}, fault.New(fault.UploadNotFound, "The job has no upload of this id.")
+		return row, Job{}, problem.New(problem.UploadNotFound, "The job has no upload of this id.")
 	}
 	return row, j, nil
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 const partBytes = outputs.MinPartSize
@@ -193,10 +193,10 @@ func TestUpload(t *testing.T) {
 				t.Fatalf("begun with %d parts (-want +got):\n%s", len(u.Parts), diff)
 			}
 			_, err := s.OutputByName(acting(t), tenant, 1, "model", "t")
-			wantFault(t, err, fault.OutputNotFound)
+			wantProblem(t, err, problem.OutputNotFound)
 
 			_, err = s.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
-			wantFault(t, err, fault.UploadIncomplete)
+			wantProblem(t, err, problem.UploadIncomplete)
 			for number := 1; number < tc.parts; number++ {
 				send(t, s, u, whole, number)
 			}
@@ -241,7 +241,7 @@ func TestUpload(t *testing.T) {
 			if u = status(t, s, u); u.State != "completed" || u.Output == nil || cmp.Diff(o, *u.Output, same) != "" || len(u.Parts) != 0 {
 				t.Errorf("status after the completion: %+v", u)
 			}
-			wantFault(t, s.AbortUpload(acting(t), tenant, 1, u.ID, anyone), fault.UploadCompleted)
+			wantProblem(t, s.AbortUpload(acting(t), tenant, 1, u.ID, anyone), problem.UploadCompleted)
 			if code, text := put(t, last, whole[last.Offset:], nil); code < 400 {
 				t.Errorf("a part sent after the completion: %d %s", code, text)
 			}

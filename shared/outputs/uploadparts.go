@@ -15,7 +15,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Wanted is what is asked of an upload.
@@ -27,7 +27,7 @@ type Wanted struct {
 
 // Upload reads a staged upload: which parts arrived and the first that did not; or, where
 // checksums are given, links to the parts that have them, which makes no call to S3.
-// Faults: NotFound, Admit's, UploadNotFound, InvalidRequest, Unavailable.
+// Problems: NotFound, Admit's, UploadNotFound, InvalidRequest, Unavailable.
 func (s *Store) Upload(ctx context.Context, tenant string, job int64, id string, w Wanted) (Upload, error) {
 	row, _, err := s.readUpload(ctx, tenant, job, id, w.Admit)
 	if err != nil {
@@ -86,10 +86,10 @@ func (s *Store) linkParts(ctx context.Context, tenant string, row *uploadRow, u 
 	for i, sum := range w.SHA256 {
 		number := w.From + i
 		if number > u.PartCount {
-			return fault.New(fault.InvalidRequest, "sha256: the upload has no part %d", number)
+			return problem.New(problem.InvalidRequest, "sha256: the upload has no part %d", number)
 		}
 		if row.Multipart == "" && row.Claimed != "" && sum != row.Claimed {
-			return fault.New(fault.InvalidRequest, "sha256: the upload was begun with another checksum")
+			return problem.New(problem.InvalidRequest, "sha256: the upload was begun with another checksum")
 		}
 		p, err := s.link(ctx, tenant, row, number, sum)
 		if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // TestUploadRefused holds that what can be refused is refused before a byte is sent.
@@ -32,27 +32,27 @@ func TestUploadRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustAdd(t, s, addition(1, "taken", "t", "x"))
-	denied := func(outputs.Job) error { return fault.New(fault.PermissionDenied, "No.") }
+	denied := func(outputs.Job) error { return problem.New(problem.PermissionDenied, "No.") }
 	for _, tc := range []struct {
 		name   string
 		change func(*outputs.NewUpload)
-		want   fault.Kind
+		want   problem.Kind
 	}{
-		{"no name", func(n *outputs.NewUpload) { n.Name = "" }, fault.InvalidName},
-		{"a slash", func(n *outputs.NewUpload) { n.Name = "a/b" }, fault.InvalidName},
-		{"too large", func(n *outputs.NewUpload) { n.Size = 1<<40 + 1 }, fault.PayloadTooLarge},
-		{"parts too small", func(n *outputs.NewUpload) { n.PartSize = outputs.MinPartSize - 1 }, fault.InvalidRequest},
-		{"parts too large", func(n *outputs.NewUpload) { n.PartSize = outputs.MaxPartSize + 1 }, fault.InvalidRequest},
-		{"too many parts", func(n *outputs.NewUpload) { n.Size, n.PartSize = 1<<40, 8<<20 }, fault.InvalidRequest},
-		{"no such job", func(n *outputs.NewUpload) { n.Job = 9 }, fault.NotFound},
-		{"not admitted", func(n *outputs.NewUpload) { n.Admit = denied }, fault.PermissionDenied},
-		{"not started", func(n *outputs.NewUpload) { n.Job = 2 }, fault.JobNotStarted},
-		{"taken", func(n *outputs.NewUpload) { n.Name = "taken" }, fault.DuplicateOutput},
+		{"no name", func(n *outputs.NewUpload) { n.Name = "" }, problem.InvalidName},
+		{"a slash", func(n *outputs.NewUpload) { n.Name = "a/b" }, problem.InvalidName},
+		{"too large", func(n *outputs.NewUpload) { n.Size = 1<<40 + 1 }, problem.PayloadTooLarge},
+		{"parts too small", func(n *outputs.NewUpload) { n.PartSize = outputs.MinPartSize - 1 }, problem.InvalidRequest},
+		{"parts too large", func(n *outputs.NewUpload) { n.PartSize = outputs.MaxPartSize + 1 }, problem.InvalidRequest},
+		{"too many parts", func(n *outputs.NewUpload) { n.Size, n.PartSize = 1<<40, 8<<20 }, problem.InvalidRequest},
+		{"no such job", func(n *outputs.NewUpload) { n.Job = 9 }, problem.NotFound},
+		{"not admitted", func(n *outputs.NewUpload) { n.Admit = denied }, problem.PermissionDenied},
+		{"not started", func(n *outputs.NewUpload) { n.Job = 2 }, problem.JobNotStarted},
+		{"taken", func(n *outputs.NewUpload) { n.Name = "taken" }, problem.DuplicateOutput},
 	} {
 		n := newUpload("n", 1000)
 		tc.change(&n)
 		_, err := s.BeginUpload(acting(t), tenant, n)
-		if !fault.Is(err, tc.want) {
+		if !problem.Is(err, tc.want) {
 			t.Errorf("%s: %v, want %s", tc.name, err, tc.want)
 		}
 	}
@@ -102,8 +102,8 @@ func TestIncomplete(t *testing.T) {
 		t.Helper()
 		c.User, c.Admit = alice, anyone
 		_, err := s.CompleteUpload(acting(t), tenant, 1, u.ID, c)
-		f, _ := fault.As(err)
-		if !fault.Is(err, fault.UploadIncomplete) {
+		f, _ := problem.As(err)
+		if !problem.Is(err, problem.UploadIncomplete) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		if diff := cmp.Diff(map[string]any{"missing": missing, "wrong": wrong}, f.Details); diff != "" {
@@ -123,7 +123,7 @@ func TestIncomplete(t *testing.T) {
 	// A name that was taken meanwhile is told as by add; freed again, it is theirs.
 	holder := mustAdd(t, s, addition(1, "n", "t", "faster"))
 	_, err := s.CompleteUpload(acting(t), tenant, 1, several.ID, completion())
-	if f, _ := fault.As(err); !fault.Is(err, fault.DuplicateOutput) || f.Details["pk"] != holder.PK {
+	if f, _ := problem.As(err); !problem.Is(err, problem.DuplicateOutput) || f.Details["pk"] != holder.PK {
 		t.Errorf("a name that was taken: %v", err)
 	}
 	if _, err := s.HardDelete(acting(t), tenant, holder.PK); err != nil {
@@ -132,20 +132,20 @@ func TestIncomplete(t *testing.T) {
 	// Of another job, and of another tenant, there is no such upload.
 	startedJob(t, s, 2)
 	_, err = s.CompleteUpload(acting(t), tenant, 2, several.ID, completion())
-	wantFault(t, err, fault.UploadNotFound)
-	wantFault(t, s.AbortUpload(acting(t), tenant, 2, several.ID, anyone), fault.UploadNotFound)
-	wantFault(t, s.AbortUpload(auth.WithTenant(acting(t), "other"), "other", 1, several.ID, anyone), fault.NotFound)
+	wantProblem(t, err, problem.UploadNotFound)
+	wantProblem(t, s.AbortUpload(acting(t), tenant, 2, several.ID, anyone), problem.UploadNotFound)
+	wantProblem(t, s.AbortUpload(auth.WithTenant(acting(t), "other"), "other", 1, several.ID, anyone), problem.NotFound)
 
 	// The job must still take outputs.
 	if _, err := s.Finish(acting(t), tenant, 1, 1, nil, anyone); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.CompleteUpload(acting(t), tenant, 1, several.ID, completion())
-	wantFault(t, err, fault.JobFinished)
+	wantProblem(t, err, problem.JobFinished)
 	// What was not completed in time is gone.
 	c.advance(outputs.DefaultUploadLife)
 	_, err = s.CompleteUpload(acting(t), tenant, 1, several.ID, completion())
-	wantFault(t, err, fault.UploadExpired)
+	wantProblem(t, err, problem.UploadExpired)
 	if u := status(t, s, several); u.State != outputs.UploadAborted || len(u.Parts) != 0 {
 		t.Errorf("status of an expired upload: %+v", u)
 	}
@@ -154,7 +154,7 @@ func TestIncomplete(t *testing.T) {
 	swept(t, s, outputs.Grace, outputs.Swept{Uploads: 2})
 	held(t, a, 0, 0)
 	_, err = s.CompleteUpload(acting(t), tenant, 1, several.ID, completion())
-	wantFault(t, err, fault.UploadExpired)
+	wantProblem(t, err, problem.UploadExpired)
 	if err := s.AbortUpload(acting(t), tenant, 1, several.ID, anyone); err != nil {
 		t.Errorf("abort of an expired upload: %v", err)
 	}
@@ -182,7 +182,7 @@ func TestPartOfAnotherSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = s.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
-	if f, _ := fault.As(err); !fault.Is(err, fault.UploadIncomplete) || !cmp.Equal(f.Details["wrong"], []int{1}) {
+	if f, _ := problem.As(err); !problem.Is(err, problem.UploadIncomplete) || !cmp.Equal(f.Details["wrong"], []int{1}) {
 		t.Fatalf("complete: %v", err)
 	}
 	if missing := numbers(status(t, s, u).Parts); !cmp.Equal(missing, []int{1}) {
@@ -212,7 +212,7 @@ func TestAbort(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := s.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
-			wantFault(t, err, fault.UploadAborted)
+			wantProblem(t, err, problem.UploadAborted)
 			if u := status(t, s, u); u.State != outputs.UploadAborted || len(u.Parts) != 0 {
 				t.Errorf("status after the abort: %+v", u)
 			}
@@ -227,7 +227,7 @@ func TestAbort(t *testing.T) {
 	}
 	held(t, a, 1, 0)
 	_, err := s.CompleteUpload(acting(t), tenant, 1, single.ID, completion())
-	wantFault(t, err, fault.UploadAborted)
+	wantProblem(t, err, problem.UploadAborted)
 	held(t, a, 0, 0) // who is told so has it freed
 	if code, text := put(t, only, whole[:10], nil); code != 200 {
 		t.Errorf("a single part sent again: %d %s", code, text)
@@ -261,9 +261,9 @@ func TestSentLate(t *testing.T) {
 	}
 	for _, u := range []outputs.Upload{several, single} {
 		_, err := s.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
-		wantFault(t, err, fault.UploadExpired)
+		wantProblem(t, err, problem.UploadExpired)
 		_, err = s.OutputByName(acting(t), tenant, 1, u.Name, "t")
-		wantFault(t, err, fault.OutputNotFound)
+		wantProblem(t, err, problem.OutputNotFound)
 	}
 	c.advance(outputs.Grace)
 	swept(t, s, outputs.Grace, outputs.Swept{Uploads: 2})
@@ -312,7 +312,7 @@ func TestCrashedUpload(t *testing.T) {
 				}
 			}
 			_, err := s.OutputByName(acting(t), tenant, 1, "n", "t")
-			wantFault(t, err, fault.OutputNotFound)
+			wantProblem(t, err, problem.OutputNotFound)
 			want := outputs.Swept{Uploads: 2}
 			left := 0
 			if tc.begun {
@@ -388,12 +388,12 @@ func TestCompleteWhileAnother(t *testing.T) {
 		return nil
 	})
 	_, err = waiting.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
-	wantFault(t, err, fault.Unavailable)
+	wantProblem(t, err, problem.Unavailable)
 	if heads < 40 {
 		t.Errorf("looked %d times", heads)
 	}
 	_, err = s.OutputByName(acting(t), tenant, 1, "n", "t")
-	wantFault(t, err, fault.OutputNotFound)
+	wantProblem(t, err, problem.OutputNotFound)
 }
 
 // rounds is how often each race is run.
@@ -428,12 +428,12 @@ func TestUploadRaces(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		other func(s, later *outputs.Store, u outputs.Upload) (outputs.Output, error)
-		lost  fault.Kind // what a completion that lost is told
-		won   fault.Kind // and what the other is told where it won; "" = nothing
+		lost  problem.Kind // what a completion that lost is told
+		won   problem.Kind // and what the other is told where it won; "" = nothing
 	}{
 		{"complete", completing, "", ""},
-		{"abort", abort, fault.UploadAborted, fault.UploadCompleted},
-		{"sweep", sweep, fault.UploadExpired, ""},
+		{"abort", abort, problem.UploadAborted, problem.UploadCompleted},
+		{"sweep", sweep, problem.UploadExpired, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -461,7 +461,7 @@ func TestUploadRaces(t *testing.T) {
 						t.Fatalf("round %d: completed, and the output is %+v, %v", round, o, err)
 					}
 				default:
-					wantFault(t, err, fault.OutputNotFound)
+					wantProblem(t, err, problem.OutputNotFound)
 				}
 			}
 			t.Logf("outcomes %v", outcomes)
@@ -477,7 +477,7 @@ func TestUploadRaces(t *testing.T) {
 }
 
 // raceOnce lets a completion and the other call meet, each a little ahead in turn.
-func raceOnce(t *testing.T, s, later *outputs.Store, u outputs.Upload, round int, other func(s, later *outputs.Store, u outputs.Upload) (outputs.Output, error), lost, won fault.Kind) string {
+func raceOnce(t *testing.T, s, later *outputs.Store, u outputs.Upload, round int, other func(s, later *outputs.Store, u outputs.Upload) (outputs.Output, error), lost, won problem.Kind) string {
 	t.Helper()
 	var (
 		wg            sync.WaitGroup
@@ -499,9 +499,9 @@ func raceOnce(t *testing.T, s, later *outputs.Store, u outputs.Upload, round int
 			t.Fatalf("round %d: one completion answers %+v, the other %+v, %v", round, mine, theirs, otherErr)
 		}
 		return "completed"
-	case err == nil && won != "" && fault.Is(otherErr, won), err == nil && won == "" && otherErr == nil:
+	case err == nil && won != "" && problem.Is(otherErr, won), err == nil && won == "" && otherErr == nil:
 		return "completed"
-	case lost != "" && fault.Is(err, lost) && otherErr == nil:
+	case lost != "" && problem.Is(err, lost) && otherErr == nil:
 		return "refused"
 	}
 	t.Fatalf("round %d: completion %+v, %v; the other %v", round, mine, err, otherErr)

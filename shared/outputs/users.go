@@ -7,7 +7,7 @@ import (
 	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // User is who creates something. In most tenants the token carries the user's pk; in the
@@ -90,9 +90,9 @@ func (s *Store) counters(tenant, usersBy string) *dynamo.Update {
 func countFailed(err error, usersBy, format string, args ...any) error {
 	if dynamo.IsCondCheckFailed(err) {
 		if usersBy == byClaim {
-			return fault.New(fault.PermissionDenied, "This tenant's users are named by its directory; a token with a user's pk can't write.")
+			return problem.New(problem.PermissionDenied, "This tenant's users are named by its directory; a token with a user's pk can't write.")
 		}
-		return fault.New(fault.PermissionDenied, "This tenant's users are named by their tokens; a token without a user's pk can't write.")
+		return problem.New(problem.PermissionDenied, "This tenant's users are named by their tokens; a token without a user's pk can't write.")
 	}
 	if err != nil {
 		return failed(err, format, args...)

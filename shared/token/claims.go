@@ -10,7 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // addressed checks by whom and for whom the token was made: iss and aud, both exactly.
@@ -40,7 +40,7 @@ func (v *Verifier) addressed(claims map[string]jsontext.Value) error {
 func (v *Verifier) inTime(claims map[string]jsontext.Value) error {
 	raw, ok := claims["exp"]
 	if !ok {
-		return fault.New(fault.TokenNotValid, noExpText)
+		return problem.New(problem.TokenNotValid, noExpText)
 	}
 	exp, ok := numericDate(raw)
 	if !ok {
@@ -73,9 +73,9 @@ func (v *Verifier) use(claims map[string]jsontext.Value) error {
 	case !ok && slices.Contains(v.cfg.Uses, ""):
 		return nil
 	case !ok:
-		return fault.New(fault.TokenNotValid, noUseText)
+		return problem.New(problem.TokenNotValid, noUseText)
 	case !text || use == "" || !slices.Contains(v.cfg.Uses, use):
-		return fault.New(fault.TokenNotValid, wrongUseText)
+		return problem.New(problem.TokenNotValid, wrongUseText)
 	default:
 		return nil
 	}
@@ -84,7 +84,7 @@ func (v *Verifier) use(claims map[string]jsontext.Value) error {
 // principal reads the caller from the claims of an access token.
 func (v *Verifier) principal(claims map[string]jsontext.Value) (auth.Principal, error) {
 	if active, ok := flag(claims, v.names.active, true); !ok || !active {
-		return auth.Principal{}, fault.New(fault.TokenNotValid, inactiveText)
+		return auth.Principal{}, problem.New(problem.TokenNotValid, inactiveText)
 	}
 	p := auth.Principal{Issuer: v.cfg.Issuer}
 	var ok bool
@@ -95,7 +95,7 @@ func (v *Verifier) principal(claims map[string]jsontext.Value) (auth.Principal, 
 		return auth.Principal{}, refuse("sub is not text")
 	}
 	if p.UserPK, ok = userPK(claims, v.names.userPK); !ok || p.UserPK == 0 && p.Subject == "" {
-		return auth.Principal{}, fault.New(fault.TokenNotValid, noUserText)
+		return auth.Principal{}, problem.New(problem.TokenNotValid, noUserText)
 	}
 	if p.Username, ok = optionalText(claims, v.names.username); !ok {
 		return auth.Principal{}, refuse("the username claim is not text")

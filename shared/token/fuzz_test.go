@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // FuzzHeader signs tokens with the right key under any header and payload. One that is
@@ -27,8 +27,8 @@ func FuzzHeader(f *testing.F) {
 		raw := r.signText(header, payload)
 		_, err := r.verifier.Claims(t.Context(), raw)
 		if err != nil {
-			if !fault.Is(err, fault.TokenNotValid) {
-				t.Fatalf("not a fault of the token: %v", err)
+			if !problem.Is(err, problem.TokenNotValid) {
+				t.Fatalf("not a problem with the token: %v", err)
 			}
 			return
 		}
@@ -63,7 +63,7 @@ func FuzzToken(f *testing.F) {
 			if raw == good {
 				continue
 			}
-			if err := r.verifier.Verify(t.Context(), raw); !fault.Is(err, fault.TokenNotValid) {
+			if err := r.verifier.Verify(t.Context(), raw); !problem.Is(err, problem.TokenNotValid) {
 				header, _ := base64.RawURLEncoding.DecodeString(raw[:max(0, strings.IndexByte(raw, '.'))])
 				t.Fatalf("byte %d became %q: %v (header %q)", i, with, err, header)
 			}

@@ -13,7 +13,7 @@ import (
 
 	"joboutputs/infra/prove/report"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // hostile is every kind of token that must be refused, with what the refusal says.
@@ -200,9 +200,9 @@ func TestHostile(t *testing.T) {
 	for name, raw := range hostile(r) {
 		t.Run(name, func(t *testing.T) {
 			p, err := r.verifier.Principal(t.Context(), raw)
-			if !fault.Is(err, fault.TokenNotValid) {
+			if !problem.Is(err, problem.TokenNotValid) {
 				accepted++
-				t.Fatalf("got %+v, %v, want %s", p, err, fault.TokenNotValid)
+				t.Fatalf("got %+v, %v, want %s", p, err, problem.TokenNotValid)
 			}
 			refused++
 			if diff := cmp.Diff(auth.Principal{}, p); diff != "" {

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // How keys are kept.
@@ -82,7 +82,7 @@ func (k *keys) next(ctx context.Context, kid string, looked *bool) (found []key,
 	case k.flight != nil:
 		return nil, k.flight, nil
 	case k.known == nil && now.Before(k.retry):
-		return nil, nil, fault.New(fault.Unavailable, noKeysText).After(k.retry.Sub(now)).Because(k.failure)
+		return nil, nil, problem.New(problem.Unavailable, noKeysText).After(k.retry.Sub(now)).Because(k.failure)
 	case *looked, now.Before(k.retry):
 		return nil, nil, refuse("header: kid is unknown")
 	case current && now.Before(k.unknown):

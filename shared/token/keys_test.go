@@ -17,7 +17,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"joboutputs/infra/prove/report"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 func (r *rig) accept(raw string) {
@@ -30,10 +30,10 @@ func (r *rig) accept(raw string) {
 	}
 }
 
-func (r *rig) refuse(raw string, want fault.Kind) {
+func (r *rig) refuse(raw string, want problem.Kind) {
 	r.Helper()
 	r.refused.Add(1)
-	if _, err := r.verifier.Principal(r.Context(), raw); !fault.Is(err, want) {
+	if _, err := r.verifier.Principal(r.Context(), raw); !problem.Is(err, want) {
 		r.refused.Add(-1)
 		r.wrong.Add(1)
 		r.Errorf("got %v, want %s", err, want)
@@ -59,7 +59,7 @@ func TestBadTokensCostNoFetches(t *testing.T) {
 	for worker := range 8 {
 		all.Go(func() {
 			for i := range 1250 {
-				r.refuse(r.unknownKid(worker*1250+i), fault.TokenNotValid)
+				r.refuse(r.unknownKid(worker*1250+i), problem.TokenNotValid)
 				if i%50 == 0 {
 					r.accept(good)
 				}
@@ -74,9 +74,9 @@ func TestBadTokensCostNoFetches(t *testing.T) {
 
 func TestForeignTokensCostNoFetch(t *testing.T) {
 	r := newRig(t, nil)
-	r.refuse(r.ecToken(map[string]any{"iss": "https://evil.test"}), fault.TokenNotValid)
-	r.refuse(r.ecToken(map[string]any{"aud": "theirs"}), fault.TokenNotValid)
-	r.refuse("garbage", fault.TokenNotValid)
+	r.refuse(r.ecToken(map[string]any{"iss": "https://evil.test"}), problem.TokenNotValid)
+	r.refuse(r.ecToken(map[string]any{"aud": "theirs"}), problem.TokenNotValid)
+	r.refuse("garbage", problem.TokenNotValid)
 	r.fetched(0)
 }
 
@@ -87,7 +87,7 @@ func TestRotation(t *testing.T) {
 	r.accept(old)
 	for _, attacked := range []bool{false, true} {
 		if attacked {
-			r.refuse(r.unknownKid(0), fault.TokenNotValid)
+			r.refuse(r.unknownKid(0), problem.TokenNotValid)
 			r.clock.pass(10 * time.Second)
 		}
 		next := newEC(t)
@@ -116,7 +116,7 @@ func TestWithdrawnKey(t *testing.T) {
 	r.accept(raw)
 	r.fetched(1)
 	r.clock.pass(2 * time.Minute)
-	r.refuse(raw, fault.TokenNotValid)
+	r.refuse(raw, problem.TokenNotValid)
 	r.fetched(2)
 }
 
@@ -126,11 +126,11 @@ func TestIssuerDown(t *testing.T) {
 	r.set.down()
 	raw := r.ecToken(map[string]any{"exp": start.Unix() + 86400})
 	_, err := r.verifier.Principal(t.Context(), raw)
-	if f, ok := fault.As(err); !ok || f.Kind != fault.Unavailable || f.RetryAfter <= 0 {
-		t.Fatalf("never fetched: got %v, want %s with a time", err, fault.Unavailable)
+	if f, ok := problem.As(err); !ok || f.Kind != problem.Unavailable || f.RetryAfter <= 0 {
+		t.Fatalf("never fetched: got %v, want %s with a time", err, problem.Unavailable)
 	}
 	for range 1000 {
-		r.refuse(raw, fault.Unavailable)
+		r.refuse(raw, problem.Unavailable)
 	}
 	r.fetched(1)
 	check.AtLeast("requests answered 503, the issuer being away before its keys were ever had", int(r.refused.Load()), 1_000)
@@ -144,7 +144,7 @@ func TestIssuerDown(t *testing.T) {
 	r.clock.pass(time.Hour)
 	for range 1000 {
 		r.accept(raw)
-		r.refuse(r.unknownKid(0), fault.TokenNotValid)
+		r.refuse(r.unknownKid(0), problem.TokenNotValid)
 	}
 	r.fetched(3)
 	check.AtLeast("requests accepted by stale keys, the issuer being away for an hour", int(r.accepted.Load()), 1_000)
@@ -193,7 +193,7 @@ func TestUnusableSets(t *testing.T) {
 			fresh.ec = r.ec
 			fresh.set.set(func(*http.Request) (*http.Response, error) { return answer() })
 			raw := fresh.ecToken(nil)
-			fresh.refuse(raw, fault.Unavailable)
+			fresh.refuse(raw, problem.Unavailable)
 			fresh.fetched(1)
 
 			fresh.set.publish(ecJWK("ec", &r.ec.PublicKey), map[string]any{"kty": "new", "kid": "ec"})
@@ -238,7 +238,7 @@ func TestSlowIssuer(t *testing.T) {
 			}
 		})
 		began := time.Now()
-		r.refuse(r.ecToken(nil), fault.Unavailable)
+		r.refuse(r.ecToken(nil), problem.Unavailable)
 		if took := time.Since(began); took != 2*time.Second {
 			t.Errorf("gave up after %s, want 2s", took)
 		}

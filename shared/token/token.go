@@ -24,7 +24,7 @@ import (
 
 	"joboutputs/shared/auth"
 	"joboutputs/shared/config"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Limits of a token.
@@ -144,7 +144,7 @@ func New(cfg Config, client *http.Client, now func() time.Time) *Verifier {
 }
 
 // Principal proves an access token and returns its caller. A token that is not good is
-// fault.TokenNotValid; fault.Unavailable, with a time to try again, means that nobody can
+// problem.TokenNotValid; problem.Unavailable, with a time to try again, means that nobody can
 // tell because the issuer's keys were never had.
 func (v *Verifier) Principal(ctx context.Context, raw string) (auth.Principal, error) {
 	claims, err := v.Claims(ctx, raw)
@@ -224,7 +224,7 @@ const (
 	maxNumberDate = 253402300800 // the first second of the year 10000; RFC 7519 names no bound
 )
 
-// refuse is a fault.TokenNotValid whose reason is for the log; it never holds the token.
+// refuse is a problem.TokenNotValid whose reason is for the log; it never holds the token.
 func refuse(reason string, args ...any) error {
-	return fault.New(fault.TokenNotValid, invalidText).Because(fmt.Errorf(reason, args...))
+	return problem.New(problem.TokenNotValid, invalidText).Because(fmt.Errorf(reason, args...))
 }

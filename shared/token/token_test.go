@@ -9,7 +9,7 @@ import (
 
 	"joboutputs/infra/prove/report"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/token"
 )
 
@@ -116,7 +116,7 @@ func TestSentences(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := r.verifier.Principal(t.Context(), tt.raw)
-			if f, ok := fault.As(err); !ok || f.Message != tt.want {
+			if f, ok := problem.As(err); !ok || f.Message != tt.want {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
@@ -141,8 +141,8 @@ func TestVerifyTakesEveryUse(t *testing.T) {
 		"another iss":  {"iss": "x"},
 		"iat tomorrow": {"iat": start.Unix() + 86400},
 	} {
-		if err := r.verifier.Verify(t.Context(), r.ecToken(change)); !fault.Is(err, fault.TokenNotValid) {
-			t.Errorf("%s: got %v, want %s", name, err, fault.TokenNotValid)
+		if err := r.verifier.Verify(t.Context(), r.ecToken(change)); !problem.Is(err, problem.TokenNotValid) {
+			t.Errorf("%s: got %v, want %s", name, err, problem.TokenNotValid)
 		}
 	}
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 type verifier interface {
-	// Principal proves an access token; fault.TokenNotValid refuses it.
+	// Principal proves an access token; problem.TokenNotValid refuses it.
 	Principal(ctx context.Context, raw string) (auth.Principal, error)
 }
 
@@ -28,7 +28,7 @@ var errUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // the tex
 
 // New makes the authorizer. Its answer allows the whole stage, since API Gateway keeps it
 // for the token and not for the method: a policy for one route would answer for the next.
-// When nobody can tell whether the token is good, the error is the verifier's fault.
+// When nobody can tell whether the token is good, the error is the verifier's problem.
 func New(v verifier) func(context.Context, events.APIGatewayCustomAuthorizerRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
 	return func(ctx context.Context, event events.APIGatewayCustomAuthorizerRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
 		none := events.APIGatewayCustomAuthorizerResponse{}
@@ -42,7 +42,7 @@ func New(v verifier) func(context.Context, events.APIGatewayCustomAuthorizerRequ
 		}
 		p, err := v.Principal(ctx, raw)
 		switch {
-		case fault.Is(err, fault.TokenNotValid):
+		case problem.Is(err, problem.TokenNotValid):
 			return none, errUnauthorized
 		case err != nil:
 			return none, fmt.Errorf("prove the token: %w", err)

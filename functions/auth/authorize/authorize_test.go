@@ -13,7 +13,7 @@ import (
 
 	"joboutputs/functions/auth/authorize"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // proof is a verifier that answers the same for every token, and keeps the last.
@@ -114,11 +114,11 @@ func TestHeader(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	refused := fault.New(fault.TokenNotValid, "Token is invalid or expired").Because(errors.New("expired"))
+	refused := problem.New(problem.TokenNotValid, "Token is invalid or expired").Because(errors.New("expired"))
 	if _, err := authorize.New(&proof{err: refused})(t.Context(), request("Bearer x")); err == nil || err.Error() != "Unauthorized" {
 		t.Errorf("a refused token: got %v", err)
 	}
-	for _, cause := range []error{fault.New(fault.Unavailable, "no keys"), context.DeadlineExceeded} {
+	for _, cause := range []error{problem.New(problem.Unavailable, "no keys"), context.DeadlineExceeded} {
 		_, err := authorize.New(&proof{err: cause})(t.Context(), request("Bearer x"))
 		if !errors.Is(err, cause) || err.Error() == "Unauthorized" {
 			t.Errorf("got %v, want %v", err, cause)

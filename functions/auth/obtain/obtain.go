@@ -12,7 +12,7 @@ import (
 )
 
 type issuer interface {
-	// Obtain answers wrong, unknown and inactive alike: fault.NotAuthenticated.
+	// Obtain answers wrong, unknown and inactive alike: problem.NotAuthenticated.
 	Obtain(ctx context.Context, username, password string) (token.Pair, error)
 }
 

@@ -16,7 +16,7 @@ import (
 	"joboutputs/functions/auth/obtain"
 	"joboutputs/shared/api"
 	"joboutputs/shared/api/apitest"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/token"
 )
 
@@ -28,7 +28,7 @@ func (d door) Obtain(_ context.Context, username, password string) (token.Pair, 
 		return token.Pair{}, d.err
 	}
 	if username != "alice" || password != "alice-pw" {
-		return token.Pair{}, fault.New(fault.NotAuthenticated, "No active account found with the given credentials")
+		return token.Pair{}, problem.New(problem.NotAuthenticated, "No active account found with the given credentials")
 	}
 	return token.Pair{Refresh: "r.r.r", Access: "a.a.a"}, nil
 }
@@ -77,14 +77,14 @@ func TestRefusals(t *testing.T) {
 		name   string
 		call   apitest.Call
 		status int
-		code   fault.Kind
+		code   problem.Kind
 		detail string
 	}{
-		{"wrong password", call(`{"username":"alice","password":"x"}`), 401, fault.NotAuthenticated, "No active account found with the given credentials"},
-		{"malformed", call(`{`), 400, fault.InvalidJSON, ""},
-		{"a form", apitest.Call{Method: "POST", Resource: "/v1/auth/obtain", Body: "username=alice", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}, 415, fault.UnsupportedMediaType, ""},
-		{"undeclared", apitest.Call{Method: "POST", Resource: "/v1/auth/obtain", Body: "{}"}, 415, fault.UnsupportedMediaType, ""},
-		{"too large", call(`{"username":"` + strings.Repeat("x", api.MaxBody) + `"}`), 413, fault.PayloadTooLarge, ""},
+		{"wrong password", call(`{"username":"alice","password":"x"}`), 401, problem.NotAuthenticated, "No active account found with the given credentials"},
+		{"malformed", call(`{`), 400, problem.InvalidJSON, ""},
+		{"a form", apitest.Call{Method: "POST", Resource: "/v1/auth/obtain", Body: "username=alice", Header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}, 415, problem.UnsupportedMediaType, ""},
+		{"undeclared", apitest.Call{Method: "POST", Resource: "/v1/auth/obtain", Body: "{}"}, 415, problem.UnsupportedMediaType, ""},
+		{"too large", call(`{"username":"` + strings.Repeat("x", api.MaxBody) + `"}`), 413, problem.PayloadTooLarge, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			answer := tt.call.Do(t, obtain.New(door{}))
@@ -123,7 +123,7 @@ func TestFieldErrors(t *testing.T) {
 		`false`:                               whole("Invalid data. Expected a dictionary, but got bool."),
 	} {
 		answer := call(body).Do(t, obtain.New(door{}))
-		if answer.Status != 400 || answer.Code() != fault.InvalidRequest || answer.Detail() == "" {
+		if answer.Status != 400 || answer.Code() != problem.InvalidRequest || answer.Detail() == "" {
 			t.Errorf("%s: got %v", body, answer)
 		}
 		if diff := cmp.Diff(any(want), answer.Problem()["errors"]); diff != "" {
@@ -133,7 +133,7 @@ func TestFieldErrors(t *testing.T) {
 }
 
 func TestIssuerFails(t *testing.T) {
-	answer := call(`{"username":"alice","password":"p"}`).Do(t, obtain.New(door{err: fault.New(fault.Throttled, "wait").After(5 * time.Second)}))
+	answer := call(`{"username":"alice","password":"p"}`).Do(t, obtain.New(door{err: problem.New(problem.Throttled, "wait").After(5 * time.Second)}))
 	if answer.Status != 429 || answer.Header.Get("Retry-After") != "5" {
 		t.Errorf("got %v", answer)
 	}

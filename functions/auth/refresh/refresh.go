@@ -12,7 +12,7 @@ import (
 
 type issuer interface {
 	// Refresh looks at the user: a token of one who may no longer log in is
-	// fault.TokenNotValid, as is every token that is not a refresh token of this issuer.
+	// problem.TokenNotValid, as is every token that is not a refresh token of this issuer.
 	Refresh(ctx context.Context, refresh string) (access string, err error)
 }
 

@@ -14,7 +14,7 @@ import (
 	"joboutputs/functions/auth/refresh"
 	"joboutputs/shared/api"
 	"joboutputs/shared/api/apitest"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // renewal is an issuer that knows one refresh token; an empty one is every token.
@@ -22,7 +22,7 @@ type renewal string
 
 func (n renewal) Refresh(_ context.Context, raw string) (string, error) {
 	if n != "" && raw != string(n) {
-		return "", fault.New(fault.TokenNotValid, "Token is invalid or expired")
+		return "", problem.New(problem.TokenNotValid, "Token is invalid or expired")
 	}
 	return "a.a.a", nil
 }
@@ -32,18 +32,18 @@ func TestRefresh(t *testing.T) {
 	for _, tt := range []struct {
 		body   string
 		status int
-		code   fault.Kind
+		code   problem.Kind
 		want   string // the body, the detail, or the field's error
 	}{
 		{`{"refresh":"r.r.r"}`, 200, "", `{"access":"a.a.a"}`},
 		{`{"refresh":" r.r.r "}`, 200, "", `{"access":"a.a.a"}`},
-		{`{"refresh":"garbage"}`, 401, fault.TokenNotValid, sentence},
-		{`{"refresh":5}`, 401, fault.TokenNotValid, sentence},
-		{`{}`, 400, fault.InvalidRequest, "This field is required."},
-		{``, 400, fault.InvalidRequest, "This field is required."},
-		{`{"token":"r.r.r"}`, 400, fault.InvalidRequest, "This field is required."},
-		{`{"refresh":["x"]}`, 400, fault.InvalidRequest, "Not a valid string."},
-		{`{"refresh":null}`, 400, fault.InvalidRequest, "This field may not be null."},
+		{`{"refresh":"garbage"}`, 401, problem.TokenNotValid, sentence},
+		{`{"refresh":5}`, 401, problem.TokenNotValid, sentence},
+		{`{}`, 400, problem.InvalidRequest, "This field is required."},
+		{``, 400, problem.InvalidRequest, "This field is required."},
+		{`{"token":"r.r.r"}`, 400, problem.InvalidRequest, "This field is required."},
+		{`{"refresh":["x"]}`, 400, problem.InvalidRequest, "Not a valid string."},
+		{`{"refresh":null}`, 400, problem.InvalidRequest, "This field may not be null."},
 	} {
 		answer := apitest.Call{Method: "POST", Resource: "/v1/auth/refresh", JSON: tt.body}.Do(t, refresh.New(renewal("r.r.r")))
 		if answer.Status != tt.status || answer.Code() != tt.code {

@@ -12,7 +12,7 @@ import (
 )
 
 type verifier interface {
-	// Verify refuses with fault.TokenNotValid. It does not look at the user.
+	// Verify refuses with problem.TokenNotValid. It does not look at the user.
 	Verify(ctx context.Context, raw string) error
 }
 

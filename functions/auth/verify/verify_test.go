@@ -14,7 +14,7 @@ import (
 	"joboutputs/functions/auth/verify"
 	"joboutputs/shared/api"
 	"joboutputs/shared/api/apitest"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // good is a verifier of the tokens it names; none = of every token.
@@ -23,9 +23,9 @@ type good []string
 func (g good) Verify(_ context.Context, raw string) error {
 	switch {
 	case raw == "down":
-		return fault.New(fault.Unavailable, "no keys").After(5 * time.Second)
+		return problem.New(problem.Unavailable, "no keys").After(5 * time.Second)
 	case len(g) > 0 && !cmp.Equal([]string(g), []string{raw}):
-		return fault.New(fault.TokenNotValid, "Token is invalid or expired")
+		return problem.New(problem.TokenNotValid, "Token is invalid or expired")
 	}
 	return nil
 }
@@ -34,16 +34,16 @@ func TestVerify(t *testing.T) {
 	for _, tt := range []struct {
 		body   string
 		status int
-		code   fault.Kind
+		code   problem.Kind
 		detail string
 	}{
 		{`{"token":"a.a.a"}`, 200, "", ""},
 		{`{"token":"\u00a0a.a.a\u001f","access":1}`, 200, "", ""},
-		{`{"token":"b.b.b"}`, 401, fault.TokenNotValid, "Token is invalid or expired"},
-		{`{"token":1.50}`, 401, fault.TokenNotValid, "Token is invalid or expired"},
-		{`{"token":"down"}`, 503, fault.Unavailable, "no keys"},
-		{`{"access":"a.a.a"}`, 400, fault.InvalidRequest, "token: This field is required."},
-		{`{`, 400, fault.InvalidJSON, ""},
+		{`{"token":"b.b.b"}`, 401, problem.TokenNotValid, "Token is invalid or expired"},
+		{`{"token":1.50}`, 401, problem.TokenNotValid, "Token is invalid or expired"},
+		{`{"token":"down"}`, 503, problem.Unavailable, "no keys"},
+		{`{"access":"a.a.a"}`, 400, problem.InvalidRequest, "token: This field is required."},
+		{`{`, 400, problem.InvalidJSON, ""},
 	} {
 		answer := apitest.Call{Method: "POST", Resource: "/v1/auth/verify", JSON: tt.body}.Do(t, verify.New(good{"a.a.a"}))
 		if answer.Status != tt.status || answer.Code() != tt.code || tt.detail != "" && answer.Detail() != tt.detail {

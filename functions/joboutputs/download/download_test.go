@@ -13,8 +13,8 @@ import (
 	"joboutputs/functions/joboutputs/download"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake answers what it is told, and remembers what it was asked.
@@ -105,7 +105,7 @@ func TestRefusals(t *testing.T) {
 		{Name: "empty delivery", Call: body(`{"delivery":""}`), Want: invalid + `delivery: "" is not one of bytes, redirect, url`},
 		{Name: "delivery in other letters", Call: body(`{"delivery":"URL"}`), Want: invalid + `delivery: "URL" is not one of bytes, redirect, url`},
 		{Name: "params is told before filetype", Call: body(`{"filetype":1,"params":1}`), Want: params},
-		{Name: "options are read before the row", Call: body(`{"filetype":1}`), Err: fault.New(fault.NotFound, "Not found."), Want: invalid + "filetype: must be a string"},
+		{Name: "options are read before the row", Call: body(`{"filetype":1}`), Err: problem.New(problem.NotFound, "Not found."), Want: invalid + "filetype: must be a string"},
 		{Name: "the pk is read before the options", Call: body(`{"filetype":1}`).On("pk", "0"), Want: "404 not_found: Not found."},
 	}
 	for _, value := range []string{`null`, `1`, `true`, `["zip"]`, `{}`} {
@@ -127,7 +127,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestBytesMissing(t *testing.T) {
-	f := &fake{output: model, openErr: fault.New(fault.BytesMissing, "The output's content is missing.")}
+	f := &fake{output: model, openErr: problem.New(problem.BytesMissing, "The output's content is missing.")}
 	answer := post.Stream(t, download.New(f, true))
 	if want := "500 bytes_missing: The output's content is missing."; answer.Line() != want || answer.Header.Get("Content-Disposition") != "" {
 		t.Errorf("got %s, want %s and no file", answer, want)
@@ -170,7 +170,7 @@ func TestStreamingOff(t *testing.T) {
 	large := model
 	large.Size = 4<<20 + 1
 	answer := body(`{"delivery":"bytes"}`).Do(t, download.New(&fake{output: large}, false))
-	if answer.Code() != fault.ResultTooLarge || !strings.Contains(answer.Detail(), "delivery: url") {
+	if answer.Code() != problem.ResultTooLarge || !strings.Contains(answer.Detail(), "delivery: url") {
 		t.Errorf("bytes: %s, want 413 naming url", answer.Line())
 	}
 	if answer := post.Do(t, download.New(&fake{output: large}, false)); answer.Status != http.StatusSeeOther {

@@ -7,7 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"joboutputs/shared/delivery"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // maxFiletype is the length of the longest file extension a request may ask for, in bytes.
@@ -30,25 +30,25 @@ func parseOptions(body []byte) (options, error) {
 	}
 	var members map[string]jsontext.Value
 	if err := json.Unmarshal(body, &members, jsontext.AllowDuplicateNames(true)); err != nil {
-		return opts, fault.New(fault.InvalidRequest, "The body must be a JSON object.").Because(err)
+		return opts, problem.New(problem.InvalidRequest, "The body must be a JSON object.").Because(err)
 	}
 	if value, ok := members["params"]; ok && !isParams(value) {
-		return opts, fault.New(fault.InvalidRequest, "params: must be an object whose values are strings or arrays of strings")
+		return opts, problem.New(problem.InvalidRequest, "params: must be an object whose values are strings or arrays of strings")
 	}
 	if value, ok := members["filetype"]; ok {
 		text, ok := stringOf(value)
 		switch {
 		case !ok:
-			return opts, fault.New(fault.InvalidRequest, "filetype: must be a string")
+			return opts, problem.New(problem.InvalidRequest, "filetype: must be a string")
 		case len(text) > maxFiletype:
-			return opts, fault.New(fault.InvalidRequest, "filetype: must not be longer than %d bytes", maxFiletype)
+			return opts, problem.New(problem.InvalidRequest, "filetype: must not be longer than %d bytes", maxFiletype)
 		}
 		opts.filetype = &text
 	}
 	if value, ok := members["delivery"]; ok {
 		text, ok := stringOf(value)
 		if !ok {
-			return opts, fault.New(fault.InvalidRequest, "delivery: must be a string")
+			return opts, problem.New(problem.InvalidRequest, "delivery: must be a string")
 		}
 		mode, err := delivery.ParseMode(text)
 		if err != nil {

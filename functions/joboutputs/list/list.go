@@ -12,9 +12,9 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/filter"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 type store interface {
@@ -53,7 +53,7 @@ func New(s store, streaming bool) http.Handler {
 }
 
 // write sends the array. Its closing bracket comes only after the last row, so that an
-// answer cut short by a fault is not JSON and can't be taken for the whole.
+// answer cut short by a problem is not JSON and can't be taken for the whole.
 func write(w http.ResponseWriter, listing *outputs.Listing, streaming bool) error {
 	buffer := append(make([]byte, 0, usual), '[')
 	rows := 0
@@ -74,7 +74,7 @@ func write(w http.ResponseWriter, listing *outputs.Listing, streaming bool) erro
 			}
 			buffer = buffer[:0]
 		case !streaming && len(buffer) > maxBuffered:
-			return fault.New(fault.ResultTooLarge, "The result is over %d bytes: use limit and cursor, or narrower filters.", maxBuffered)
+			return problem.New(problem.ResultTooLarge, "The result is over %d bytes: use limit and cursor, or narrower filters.", maxBuffered)
 		}
 	}
 	_, err := w.Write(append(buffer, ']'))

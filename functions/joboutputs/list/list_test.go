@@ -14,9 +14,9 @@ import (
 	"joboutputs/functions/joboutputs/list"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/filter"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake lists what it is told, and remembers what it was asked.
@@ -78,9 +78,9 @@ func TestList(t *testing.T) {
 		{Name: "an array of pairs", Call: body(`[["include_inactive",true],["limit",7]]`), Want: two, Asked: `list demo, inactive too, 7 after ""`},
 		{Name: "permission is before the body", Call: body(`{`).By(auth.Principal{}), Want: "401 not_authenticated: Authentication credentials were not provided or are not valid."},
 		{Name: "the store: a cursor of another list", Call: body(`{"cursor":"abc"}`), Asked: "list demo",
-			Err:  fault.New(fault.InvalidRequest, "cursor: is of another list"),
+			Err:  problem.New(problem.InvalidRequest, "cursor: is of another list"),
 			Want: "400 invalid_request: cursor: is of another list"},
-		{Name: "the store: too much to sort", Call: post, Err: fault.New(fault.ResultTooLarge, "Use limit."), Want: "413 result_too_large: Use limit.", Asked: "list demo"},
+		{Name: "the store: too much to sort", Call: post, Err: problem.New(problem.ResultTooLarge, "Use limit."), Want: "413 result_too_large: Use limit.", Asked: "list demo"},
 	},
 		apitest.BodySteps(post, two, "list demo"),
 		apitest.AccessSteps(auth.Authenticated, post),
@@ -100,7 +100,7 @@ func TestInvalidFilter(t *testing.T) {
 	} {
 		f := &fake{}
 		answer := body(text).Do(t, list.New(f, true))
-		if answer.Status != http.StatusBadRequest || answer.Code() != fault.InvalidFilter || f.asked != "" {
+		if answer.Status != http.StatusBadRequest || answer.Code() != problem.InvalidFilter || f.asked != "" {
 			t.Errorf("%s: %s and the store was asked %q, want 400 invalid_filter and nothing asked", text, answer, f.asked)
 		}
 	}
@@ -128,9 +128,9 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestFaultInTheMiddle: once rows were sent, a fault leaves text that is not JSON.
-func TestFaultInTheMiddle(t *testing.T) {
-	away := fault.New(fault.Unavailable, "The service cannot reach its storage at the moment.")
+// TestErrorInTheMiddle: once rows were sent, a problem leaves text that is not JSON.
+func TestErrorInTheMiddle(t *testing.T) {
+	away := problem.New(problem.Unavailable, "The service cannot reach its storage at the moment.")
 	answer := post.Stream(t, list.New(&fake{rows: rows(200, 2_000, away)}, true))
 	if answer.Status != http.StatusOK || answer.Cut == nil {
 		t.Errorf("status %d, cut %v, want an answer cut after its 200", answer.Status, answer.Cut)
@@ -139,14 +139,14 @@ func TestFaultInTheMiddle(t *testing.T) {
 		t.Errorf("%d bytes that end in %q, want the beginning of an array", len(answer.Body), answer.Body[max(0, len(answer.Body)-20):])
 	}
 	if !strings.Contains(answer.Log, `"code":"unavailable"`) {
-		t.Errorf("the log says %s, want the fault", answer.Log)
+		t.Errorf("the log says %s, want the problem", answer.Log)
 	}
 
 	// Before the first bytes are out there is still time to say it.
 	for name, err := range map[string]error{"503 unavailable": away, "500 internal": errors.New("boom")} {
 		answer := post.Stream(t, list.New(&fake{rows: rows(3, 1, err)}, true))
 		if !strings.HasPrefix(answer.Line(), name) || answer.Cut != nil {
-			t.Errorf("a fault in the first rows: %s, cut %v, want %s", answer.Line(), answer.Cut, name)
+			t.Errorf("a problem in the first rows: %s, cut %v, want %s", answer.Line(), answer.Cut, name)
 		}
 	}
 }
@@ -169,8 +169,8 @@ func TestBuffered(t *testing.T) {
 		t.Errorf("X-Next-Cursor is %q: who follows it loses the rows that were refused", next)
 	}
 
-	fault := post.Do(t, list.New(&fake{rows: rows(2_700, 2_000, errors.New("boom"))}, false))
-	if fault.Code() != "internal" {
-		t.Errorf("a fault after 2,700 rows: %.200s, want 500 internal", fault.Line())
+	answer := post.Do(t, list.New(&fake{rows: rows(2_700, 2_000, errors.New("boom"))}, false))
+	if answer.Code() != "internal" {
+		t.Errorf("a problem after 2,700 rows: %.200s, want 500 internal", answer.Line())
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"joboutputs/functions/jobs/acquire"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake answers what it is told, and remembers what it was asked.
@@ -43,8 +43,8 @@ func TestAcquire(t *testing.T) {
 		{Name: "a node given with blanks and zeros", Call: call.By(apitest.Alice).With("Node-Id", " 02 "), Want: want, Asked: asked},
 		{Name: "an admin for a node", Call: call.By(admin), Want: want, Asked: asked},
 		{Name: "nobody and a pk that cannot be", Call: call.By(apitest.Bob).On("pk", "0"), Want: "403 permission_denied: You do not have permission to perform this action."},
-		{Name: "the store: taken", Call: call, Err: fault.New(fault.JobAcquired, "The job has been acquired by another node."), Want: "409 job_acquired: The job has been acquired by another node.", Asked: asked},
-		{Name: "the store: ended", Call: call, Err: fault.New(fault.IllegalTransition, "It has ended."), Want: "409 illegal_transition: It has ended.", Asked: asked},
+		{Name: "the store: taken", Call: call, Err: problem.New(problem.JobAcquired, "The job has been acquired by another node."), Want: "409 job_acquired: The job has been acquired by another node.", Asked: asked},
+		{Name: "the store: ended", Call: call, Err: problem.New(problem.IllegalTransition, "It has ended."), Want: "409 illegal_transition: It has ended.", Asked: asked},
 	},
 		apitest.PKSteps(call, want, asked),
 		apitest.AccessSteps(auth.Node, call),

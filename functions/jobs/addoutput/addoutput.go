@@ -11,8 +11,8 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // MaxContent is the largest content of one request, in bytes.
@@ -67,7 +67,7 @@ func read(r *http.Request) ([]byte, error) {
 		return nil, fmt.Errorf("read the content: %w", err)
 	}
 	if content.Len() > MaxContent {
-		return nil, fault.New(fault.PayloadTooLarge, "The content is over %d bytes: use a staged upload (POST /v1/jobs/%s/uploads).", MaxContent, r.PathValue("pk"))
+		return nil, problem.New(problem.PayloadTooLarge, "The content is over %d bytes: use a staged upload (POST /v1/jobs/%s/uploads).", MaxContent, r.PathValue("pk"))
 	}
 	return content.Bytes(), nil
 }

@@ -14,8 +14,8 @@ import (
 	"joboutputs/functions/jobs/addoutput"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake adds to one job, of node 2, asks as the store does whether its caller is admitted,
@@ -54,8 +54,8 @@ func TestAddOutput(t *testing.T) {
 		f := &fake{err: err}
 		return addoutput.New(f), func() string { return f.asked }
 	}
-	refused := func(kind fault.Kind, text, want string) apitest.Step {
-		return apitest.Step{Name: "the store: " + string(kind), Call: post, Err: fault.New(kind, "%s", text), Want: want + ": " + text, Asked: asked}
+	refused := func(kind problem.Kind, text, want string) apitest.Step {
+		return apitest.Step{Name: "the store: " + string(kind), Call: post, Err: problem.New(kind, "%s", text), Want: want + ": " + text, Asked: asked}
 	}
 	apitest.Script(t, handler, []apitest.Step{
 		{Name: "the node that owns the job", Call: post, Want: added, Asked: asked},
@@ -64,10 +64,10 @@ func TestAddOutput(t *testing.T) {
 		{Name: "a node that does not own it", Call: post.By(apitest.For(apitest.Alice, 1)), Want: forbidden, Asked: asked},
 		{Name: "a user who sends no node", Call: post.By(apitest.Alice), Want: forbidden},
 		{Name: "a user and a pk that cannot be", Call: post.By(apitest.Bob).On("pk", "0"), Want: forbidden},
-		refused(fault.InvalidName, "The output's name is empty.", "400 invalid_name"),
-		refused(fault.JobNotStarted, "Attempted to perform the following action on an un-started job: add_output", "409 job_not_started"),
-		refused(fault.JobFinished, "Attempted to perform the following action on a finished job: add_output", "409 job_finished"),
-		refused(fault.DuplicateOutput, "Bad name 'log': Job already has an output by this name/type (log/txt)", "409 duplicate_output"),
+		refused(problem.InvalidName, "The output's name is empty.", "400 invalid_name"),
+		refused(problem.JobNotStarted, "Attempted to perform the following action on an un-started job: add_output", "409 job_not_started"),
+		refused(problem.JobFinished, "Attempted to perform the following action on a finished job: add_output", "409 job_finished"),
+		refused(problem.DuplicateOutput, "Bad name 'log': Job already has an output by this name/type (log/txt)", "409 duplicate_output"),
 	},
 		apitest.KeySteps(post),
 		apitest.PKSteps(post, added, asked),
@@ -85,7 +85,7 @@ func granted(p auth.Principal, node int64) auth.Principal {
 // TestDuplicateNamesTheHolder: an uploader can tell from the answer whether it was its own
 // first attempt that won.
 func TestDuplicateNamesTheHolder(t *testing.T) {
-	taken := fault.New(fault.DuplicateOutput, "Taken.").With("pk", int64(7)).With("sha256", "ab").With("deletion_time", nil)
+	taken := problem.New(problem.DuplicateOutput, "Taken.").With("pk", int64(7)).With("sha256", "ab").With("deletion_time", nil)
 	answer := post.Do(t, addoutput.New(&fake{err: taken}))
 	var got map[string]any
 	answer.Into(t, &got)

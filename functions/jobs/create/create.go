@@ -9,8 +9,8 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 type store interface {
@@ -52,7 +52,7 @@ func parse(r *http.Request) (outputs.NewJob, error) {
 		pk   *int64
 	}{{"node", in.Node}, {"pk", in.PK}} {
 		if member.pk != nil && (*member.pk < 1 || *member.pk > outputs.MaxPK) {
-			return outputs.NewJob{}, fault.New(fault.InvalidRequest, "%s: must be from 1 to %d", member.name, outputs.MaxPK)
+			return outputs.NewJob{}, problem.New(problem.InvalidRequest, "%s: must be from 1 to %d", member.name, outputs.MaxPK)
 		}
 	}
 	if in.Node != nil {
@@ -62,7 +62,7 @@ func parse(r *http.Request) (outputs.NewJob, error) {
 		job.PK = *in.PK
 	}
 	if utf8.RuneCountInString(job.Description) > maxDescription {
-		return outputs.NewJob{}, fault.New(fault.InvalidRequest, "description: must not be longer than %d characters", maxDescription)
+		return outputs.NewJob{}, problem.New(problem.InvalidRequest, "description: must not be longer than %d characters", maxDescription)
 	}
 	return job, nil
 }

@@ -11,8 +11,8 @@ import (
 	"joboutputs/functions/jobs/create"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake makes every job with pk 5, and remembers what it was asked.
@@ -60,7 +60,7 @@ func TestCreate(t *testing.T) {
 		{Name: "a user the token has no pk of", Call: call.By(foreign), Want: want, Asked: strings.Replace(asked(0, "", 0), "PK:1", "PK:0", 1)},
 		{Name: "permission is before the body", Call: body(`{`).By(apitest.Bob), Want: "403 permission_denied: You do not have permission to perform this action."},
 		{Name: "the store: the pk is taken", Call: body(`{"pk":7}`), Asked: asked(7, "", 0),
-			Err:  fault.New(fault.Conflict, "There is a job with the primary key 7 already."),
+			Err:  problem.New(problem.Conflict, "There is a job with the primary key 7 already."),
 			Want: "409 conflict: There is a job with the primary key 7 already."},
 	}
 	for _, name := range []string{"pk", "node"} {

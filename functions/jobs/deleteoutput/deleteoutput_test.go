@@ -10,8 +10,8 @@ import (
 	"joboutputs/functions/jobs/deleteoutput"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake answers what it is told, and remembers what it was asked.
@@ -44,7 +44,7 @@ func TestDeleteOutput(t *testing.T) {
 		{Name: "a user and a pk that cannot be", Call: del.By(apitest.Bob).On("pk", "0"), Want: "403 permission_denied: You do not have permission to perform this action."},
 		{Name: "a slash is in no name", Call: del.On("type", "a/b"), Want: "404 not_found: Not found."},
 		{Name: "the store: no such name", Call: del, Asked: asked,
-			Err:  fault.New(fault.OutputNotFound, "Bad name 'log': Job has no output by this name/type (log/t)"),
+			Err:  problem.New(problem.OutputNotFound, "Bad name 'log': Job has no output by this name/type (log/t)"),
 			Want: "404 output_not_found: Bad name 'log': Job has no output by this name/type (log/t)"},
 	},
 		apitest.PKSteps(del, want, asked),

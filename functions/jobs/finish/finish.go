@@ -10,8 +10,8 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 type store interface {
@@ -48,7 +48,7 @@ func errorReason(r *http.Request) (*string, error) {
 	}
 	switch {
 	case in.Error != nil && len(*in.Error) > maxReason:
-		return nil, fault.New(fault.InvalidRequest, "error: must not be longer than %d bytes", maxReason)
+		return nil, problem.New(problem.InvalidRequest, "error: must not be longer than %d bytes", maxReason)
 	case in.Error != nil:
 		return in.Error, nil
 	case in.Success != nil && !*in.Success:

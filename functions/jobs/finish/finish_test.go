@@ -11,8 +11,8 @@ import (
 	"joboutputs/functions/jobs/finish"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake has one job, of node 2, and asks as the store does whether its caller is admitted.
@@ -68,7 +68,7 @@ func TestFinish(t *testing.T) {
 		{Name: "more of it", Call: body(`{"error":"` + strings.Repeat("e", 64<<10+1) + `"}`), Want: "400 invalid_request: error: must not be longer than 65536 bytes"},
 		{Name: "a node that does not own it", Call: call.By(apitest.For(apitest.Alice, 1)), Want: "403 permission_denied: You do not have permission to perform this action.", Asked: "finish job 5 of demo for node 1"},
 		{Name: "permission is before the body", Call: body(`{`).By(apitest.Bob), Want: "403 permission_denied: You do not have permission to perform this action."},
-		{Name: "the store: never started", Call: call, Err: fault.New(fault.IllegalTransition, "It was never started."), Want: "409 illegal_transition: It was never started.", Asked: asked},
+		{Name: "the store: never started", Call: call, Err: problem.New(problem.IllegalTransition, "It was never started."), Want: "409 illegal_transition: It was never started.", Asked: asked},
 	}
 	for _, text := range []string{`{"success":"true"}`, `{"success":1}`, `{"error":1}`, `{"error":["a"]}`, `{"Error":"a"}`, `{"pk":5}`} {
 		steps = append(steps, apitest.Step{Name: text, Call: body(text), Want: invalid})

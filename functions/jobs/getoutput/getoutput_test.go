@@ -13,8 +13,8 @@ import (
 	"joboutputs/functions/jobs/getoutput"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake answers what it is told, and remembers what it was asked.
@@ -124,7 +124,7 @@ func TestRefusals(t *testing.T) {
 		{Name: "a link for ever", Call: query("expires_in="), Want: life},
 		{Name: "a slash is in no name", Call: get.On("name", "a/b"), Want: "404 not_found: Not found."},
 		{Name: "the store: no such name", Call: get, Asked: row,
-			Err:  fault.New(fault.OutputNotFound, "Bad name 'model': Job has no output by this name/type (model/t)"),
+			Err:  problem.New(problem.OutputNotFound, "Bad name 'model': Job has no output by this name/type (model/t)"),
 			Want: "404 output_not_found: Bad name 'model': Job has no output by this name/type (model/t)"},
 		{Name: "a range beyond the content", Call: get.With("Range", "bytes=5-"), Asked: row,
 			Want: "416 range_not_satisfiable: The content has 5 bytes; none of them is in the range."},
@@ -136,7 +136,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestBytesMissing(t *testing.T) {
-	f := &fake{openErr: fault.New(fault.BytesMissing, "The output's content is missing.")}
+	f := &fake{openErr: problem.New(problem.BytesMissing, "The output's content is missing.")}
 	answer := get.Stream(t, getoutput.New(f, true))
 	if want := "500 bytes_missing: The output's content is missing."; answer.Line() != want || answer.Header.Get("ETag") != "" {
 		t.Errorf("got %s, want %s and no ETag", answer, want)

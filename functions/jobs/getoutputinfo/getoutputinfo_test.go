@@ -10,8 +10,8 @@ import (
 	"joboutputs/functions/jobs/getoutputinfo"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake answers what it is told, and remembers what it was asked.
@@ -46,7 +46,7 @@ func TestGetOutputInfo(t *testing.T) {
 				`"deletion_time":"1970-01-01T00:00:01.000000Z","size":0,"content_type":"text/plain","sha256":"ab","checksum":null}`},
 		{Name: "a slash is in no name", Call: get.On("name", "a/b"), Want: "404 not_found: Not found."},
 		{Name: "the store: no such name", Call: get, Asked: asked,
-			Err:  fault.New(fault.OutputNotFound, "Bad name 'log': Job has no output by this name/type (log/txt)"),
+			Err:  problem.New(problem.OutputNotFound, "Bad name 'log': Job has no output by this name/type (log/txt)"),
 			Want: "404 output_not_found: Bad name 'log': Job has no output by this name/type (log/txt)"},
 	},
 		apitest.PKSteps(get, want, asked),

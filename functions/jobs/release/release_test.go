@@ -10,8 +10,8 @@ import (
 	"joboutputs/functions/jobs/release"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake answers what it is told, and remembers what it was asked.
@@ -43,7 +43,7 @@ func TestRelease(t *testing.T) {
 		{Name: "a node given with blanks and zeros", Call: call.By(apitest.Alice).With("Node-Id", " 02 "), Want: want, Asked: asked},
 		{Name: "an admin for a node", Call: call.By(admin), Want: want, Asked: asked},
 		{Name: "nobody and a pk that cannot be", Call: call.By(apitest.Bob).On("pk", "0"), Want: "403 permission_denied: You do not have permission to perform this action."},
-		{Name: "the store: running", Call: call, Err: fault.New(fault.IllegalTransition, "It is running."), Want: "409 illegal_transition: It is running.", Asked: asked},
+		{Name: "the store: running", Call: call, Err: problem.New(problem.IllegalTransition, "It is running."), Want: "409 illegal_transition: It is running.", Asked: asked},
 	},
 		apitest.PKSteps(call, want, asked),
 		apitest.AccessSteps(auth.Node, call),

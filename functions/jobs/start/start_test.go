@@ -10,8 +10,8 @@ import (
 	"joboutputs/functions/jobs/start"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake has one job, of node 2, and asks as the store does whether its caller is admitted.
@@ -47,8 +47,8 @@ func TestStart(t *testing.T) {
 		{Name: "the node that owns the job", Call: call, Want: want, Asked: asked},
 		{Name: "a body is ignored", Call: withBody, Want: want, Asked: asked},
 		{Name: "a node that does not own it", Call: call.By(apitest.For(apitest.Alice, 1)), Want: "403 permission_denied: You do not have permission to perform this action.", Asked: "start job 5 of demo for node 1"},
-		{Name: "the store: started", Call: call, Err: fault.New(fault.IllegalTransition, "It was started already."), Want: "409 illegal_transition: It was started already.", Asked: asked},
-		{Name: "the store: busy", Call: call, Err: fault.New(fault.NodeAlreadyWorking, "The node is working another job."), Want: "409 node_already_working: The node is working another job.", Asked: asked},
+		{Name: "the store: started", Call: call, Err: problem.New(problem.IllegalTransition, "It was started already."), Want: "409 illegal_transition: It was started already.", Asked: asked},
+		{Name: "the store: busy", Call: call, Err: problem.New(problem.NodeAlreadyWorking, "The node is working another job."), Want: "409 node_already_working: The node is working another job.", Asked: asked},
 	},
 		apitest.PKSteps(call, want, asked),
 		apitest.AccessSteps(auth.Owner, call),

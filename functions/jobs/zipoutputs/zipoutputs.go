@@ -13,8 +13,8 @@ import (
 	"joboutputs/shared/archive"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/delivery"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 type store interface {
@@ -40,7 +40,7 @@ func New(s store, streaming bool) http.Handler {
 		entries := entriesOf(all)
 		size := archive.Size(entries)
 		if size > limit {
-			return fault.New(fault.ResultTooLarge, "The zip has %d bytes, more than the %d that can be sent at once: get the outputs one by one (GET /v1/jobs/%d/outputs/{name}/{type}).",
+			return problem.New(problem.ResultTooLarge, "The zip has %d bytes, more than the %d that can be sent at once: get the outputs one by one (GET /v1/jobs/%d/outputs/{name}/{type}).",
 				size, limit, job).With("limit", limit)
 		}
 		h := w.Header()
@@ -70,8 +70,8 @@ func entriesOf(all []outputs.Output) []archive.Entry {
 // again gives what there is by then.
 func open(ctx context.Context, s store, tenant string, o *outputs.Output) (io.ReadCloser, error) {
 	content, err := s.Open(ctx, tenant, o, nil)
-	if fault.Is(err, fault.NotFound) {
-		return nil, fault.New(fault.Conflict, "Output %d was deleted for good while the zip was made. Ask again.", o.PK)
+	if problem.Is(err, problem.NotFound) {
+		return nil, problem.New(problem.Conflict, "Output %d was deleted for good while the zip was made. Ask again.", o.PK)
 	}
 	return content, err
 }

@@ -17,8 +17,8 @@ import (
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/archive"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake has what it is told, and remembers what it was asked.
@@ -161,8 +161,8 @@ func zipSize(sizes []int64) int64 {
 // TestGone: an output that disappears makes the zip fail: cleanly as long as nothing was
 // sent, then by breaking off.
 func TestGone(t *testing.T) {
-	gone := fault.New(fault.NotFound, "Not found.")
-	missing := fault.New(fault.BytesMissing, "The output's content is missing.")
+	gone := problem.New(problem.NotFound, "Not found.")
+	missing := problem.New(problem.BytesMissing, "The output's content is missing.")
 	large := strings.Repeat("x", 300_000)
 	for _, tc := range []struct {
 		gone  int64

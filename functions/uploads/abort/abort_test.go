@@ -9,8 +9,8 @@ import (
 	"joboutputs/functions/uploads/abort"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake aborts the uploads of a job of node 2, and remembers what it was asked.
@@ -44,8 +44,8 @@ func TestAbort(t *testing.T) {
 		{Name: "the node that owns the job", Call: del, Want: "204", Asked: asked},
 		{Name: "an admin", Call: del.By(apitest.Admin), Want: "204", Asked: asked},
 		{Name: "a node that does not own it", Call: del.By(apitest.For(apitest.Alice, 1)), Want: forbidden, Asked: asked},
-		{Name: "the store: no such upload", Call: del, Asked: asked, Err: fault.New(fault.UploadNotFound, "No such upload."), Want: "404 upload_not_found: No such upload."},
-		{Name: "the store: completed", Call: del, Asked: asked, Err: fault.New(fault.UploadCompleted, "It is output 9."), Want: "409 upload_completed: It is output 9."},
+		{Name: "the store: no such upload", Call: del, Asked: asked, Err: problem.New(problem.UploadNotFound, "No such upload."), Want: "404 upload_not_found: No such upload."},
+		{Name: "the store: completed", Call: del, Asked: asked, Err: problem.New(problem.UploadCompleted, "It is output 9."), Want: "409 upload_completed: It is output 9."},
 	},
 		apitest.PKSteps(del, "204", asked),
 		apitest.AccessSteps(auth.OwnerOrAdmin, del),

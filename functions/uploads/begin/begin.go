@@ -8,8 +8,8 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // maxContentType bounds the media type, in bytes, as it does where content is added at once.
@@ -62,15 +62,15 @@ func parse(r *http.Request) (outputs.NewUpload, error) {
 	upload := outputs.NewUpload{Name: in.Name, Type: in.Type, ContentType: in.ContentType}
 	switch {
 	case in.Type == "": // in a path it can't be, so nothing could name the output
-		return upload, fault.New(fault.InvalidName, "The output's type is empty.")
+		return upload, problem.New(problem.InvalidName, "The output's type is empty.")
 	case in.Size == nil:
-		return upload, fault.New(fault.InvalidRequest, "size: is required")
+		return upload, problem.New(problem.InvalidRequest, "size: is required")
 	case *in.Size < 0:
-		return upload, fault.New(fault.InvalidRequest, "size: must not be negative")
+		return upload, problem.New(problem.InvalidRequest, "size: must not be negative")
 	case in.PartSize != nil && *in.PartSize <= 0:
-		return upload, fault.New(fault.InvalidRequest, "part_size: must be from %d to %d", outputs.MinPartSize, int64(outputs.MaxPartSize))
+		return upload, problem.New(problem.InvalidRequest, "part_size: must be from %d to %d", outputs.MinPartSize, int64(outputs.MaxPartSize))
 	case len(in.ContentType) > maxContentType:
-		return upload, fault.New(fault.InvalidRequest, "content_type: must not be longer than %d bytes", maxContentType)
+		return upload, problem.New(problem.InvalidRequest, "content_type: must not be longer than %d bytes", maxContentType)
 	}
 	upload.Size = *in.Size
 	if in.PartSize != nil {
@@ -79,7 +79,7 @@ func parse(r *http.Request) (outputs.NewUpload, error) {
 	if in.SHA256 != "" {
 		var ok bool
 		if upload.SHA256, ok = outputs.SHA256(in.SHA256); !ok {
-			return upload, fault.New(fault.InvalidRequest, "sha256: must be a SHA-256 in hex")
+			return upload, problem.New(problem.InvalidRequest, "sha256: must be a SHA-256 in hex")
 		}
 	}
 	return upload, nil

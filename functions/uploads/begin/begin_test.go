@@ -13,8 +13,8 @@ import (
 	"joboutputs/functions/uploads/begin"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake begins uploads to one job, of node 2, and remembers what it was asked.
@@ -68,8 +68,8 @@ func TestBegin(t *testing.T) {
 		c.JSON = text
 		return c
 	}
-	refused := func(kind fault.Kind, text, want string) apitest.Step {
-		return apitest.Step{Name: "the store: " + string(kind), Call: post, Err: fault.New(kind, "%s", text), Want: want + ": " + text, Asked: asked}
+	refused := func(kind problem.Kind, text, want string) apitest.Step {
+		return apitest.Step{Name: "the store: " + string(kind), Call: post, Err: problem.New(kind, "%s", text), Want: want + ": " + text, Asked: asked}
 	}
 	apitest.Script(t, handler, []apitest.Step{
 		{Name: "the node that owns the job", Call: post, Want: begun, Asked: asked},
@@ -86,10 +86,10 @@ func TestBegin(t *testing.T) {
 		{Name: "half a checksum", Call: body(`{"name":"log","type":"txt","size":5,"sha256":"abcd"}`), Want: "400 invalid_request: sha256: must be a SHA-256 in hex"},
 		{Name: "no checksum", Call: body(`{"name":"log","type":"txt","size":5,"sha256":"` + strings.Repeat("g", 64) + `"}`), Want: "400 invalid_request: sha256: must be a SHA-256 in hex"},
 		{Name: "a long media type", Call: body(`{"name":"log","type":"txt","size":5,"content_type":"` + strings.Repeat("a", 256) + `"}`), Want: "400 invalid_request: content_type: must not be longer than 255 bytes"},
-		refused(fault.InvalidName, "The output's name is empty.", "400 invalid_name"),
-		refused(fault.PayloadTooLarge, "The content is 9 bytes; at most 8 can be uploaded.", "413 payload_too_large"),
-		refused(fault.JobFinished, "Attempted to perform the following action on a finished job: add_output", "409 job_finished"),
-		refused(fault.DuplicateOutput, "Bad name 'log': Job already has an output by this name/type (log/txt)", "409 duplicate_output"),
+		refused(problem.InvalidName, "The output's name is empty.", "400 invalid_name"),
+		refused(problem.PayloadTooLarge, "The content is 9 bytes; at most 8 can be uploaded.", "413 payload_too_large"),
+		refused(problem.JobFinished, "Attempted to perform the following action on a finished job: add_output", "409 job_finished"),
+		refused(problem.DuplicateOutput, "Bad name 'log': Job already has an output by this name/type (log/txt)", "409 duplicate_output"),
 	},
 		apitest.KeySteps(post),
 		apitest.PKSteps(post, begun, asked),

@@ -6,11 +6,11 @@ import (
 	"testing"
 
 	"joboutputs/functions/uploads/begin"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // FuzzBegin: what reaches the store is what an upload may be; what does not is refused
-// with a fault of the body, and the store is not asked.
+// with a problem of the body, and the store is not asked.
 func FuzzBegin(f *testing.F) {
 	for _, body := range []string{
 		post.JSON, `{}`, `[]`, `{"name":"n","type":"t","size":-1}`, `{"name":"n","type":"t","size":1e3}`, `{"name":null,"type":"t","size":0}`,
@@ -31,10 +31,10 @@ func FuzzBegin(f *testing.F) {
 		}
 		if store.asked == "" {
 			switch answer.Code() {
-			case fault.InvalidRequest, fault.InvalidJSON, fault.InvalidName, fault.PayloadTooLarge:
+			case problem.InvalidRequest, problem.InvalidJSON, problem.InvalidName, problem.PayloadTooLarge:
 				return
 			}
-			t.Fatalf("not a fault of the body: %s", answer)
+			t.Fatalf("not a problem with the body: %s", answer)
 		}
 		n := store.begun
 		sum, err := base64.StdEncoding.DecodeString(n.SHA256)

@@ -8,8 +8,8 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 type store interface {
@@ -58,15 +58,15 @@ func parse(r *http.Request) (outputs.Completion, error) {
 	var ok bool
 	if in.SHA256 != "" {
 		if completion.SHA256, ok = outputs.SHA256(in.SHA256); !ok {
-			return completion, fault.New(fault.InvalidRequest, "sha256: must be a SHA-256 in hex")
+			return completion, problem.New(problem.InvalidRequest, "sha256: must be a SHA-256 in hex")
 		}
 	}
 	for i, part := range in.Parts {
 		if _, named := completion.Parts[part.Number]; named {
-			return completion, fault.New(fault.InvalidRequest, "parts: %d is there twice", part.Number)
+			return completion, problem.New(problem.InvalidRequest, "parts: %d is there twice", part.Number)
 		}
 		if completion.Parts[part.Number], ok = outputs.SHA256(part.SHA256); !ok {
-			return completion, fault.New(fault.InvalidRequest, "parts[%d].sha256: must be a SHA-256 in hex or base64", i)
+			return completion, problem.New(problem.InvalidRequest, "parts[%d].sha256: must be a SHA-256 in hex or base64", i)
 		}
 	}
 	return completion, nil

@@ -10,8 +10,8 @@ import (
 	"joboutputs/functions/uploads/complete"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake completes the uploads of a job of node 2, and remembers what it was asked.
@@ -55,8 +55,8 @@ func TestComplete(t *testing.T) {
 		c.JSON = text
 		return c
 	}
-	refused := func(kind fault.Kind, want string) apitest.Step {
-		return apitest.Step{Name: "the store: " + string(kind), Call: post, Err: fault.New(kind, "So."), Want: want + ": So.", Asked: asked}
+	refused := func(kind problem.Kind, want string) apitest.Step {
+		return apitest.Step{Name: "the store: " + string(kind), Call: post, Err: problem.New(kind, "So."), Want: want + ": So.", Asked: asked}
 	}
 	apitest.Script(t, handler, []apitest.Step{
 		{Name: "the node that owns the job", Call: post, Want: completed, Asked: asked},
@@ -70,11 +70,11 @@ func TestComplete(t *testing.T) {
 		{Name: "no checksum", Call: body(`{"sha256":"x"}`), Want: "400 invalid_request: sha256: must be a SHA-256 in hex"},
 		{Name: "an unknown member", Call: body(`{"etag":"x"}`), Want: takes},
 		{Name: "numbers for parts", Call: body(`{"parts":[1]}`), Want: takes},
-		refused(fault.UploadNotFound, "404 upload_not_found"),
-		refused(fault.UploadIncomplete, "409 upload_incomplete"),
-		refused(fault.UploadAborted, "409 upload_aborted"),
-		refused(fault.UploadExpired, "410 upload_expired"),
-		refused(fault.DuplicateOutput, "409 duplicate_output"),
+		refused(problem.UploadNotFound, "404 upload_not_found"),
+		refused(problem.UploadIncomplete, "409 upload_incomplete"),
+		refused(problem.UploadAborted, "409 upload_aborted"),
+		refused(problem.UploadExpired, "410 upload_expired"),
+		refused(problem.DuplicateOutput, "409 duplicate_output"),
 	},
 		apitest.KeySteps(post),
 		apitest.PKSteps(post, completed, asked),

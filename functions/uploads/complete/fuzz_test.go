@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"joboutputs/functions/uploads/complete"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // kept is a store that remembers a completion.
@@ -23,7 +23,7 @@ func (k *kept) CompleteUpload(_ context.Context, _ string, job int64, _ string, 
 }
 
 // FuzzComplete: every checksum that reaches the store is one, in base64; what does not
-// reach it is refused with a fault of the body.
+// reach it is refused with a problem of the body.
 func FuzzComplete(f *testing.F) {
 	for _, body := range []string{
 		``, `{}`, `[]`, `{"sha256":"` + hello + `"}`, `{"parts":[{"number":1,"sha256":"` + inBase64 + `"},{"number":2,"sha256":"` + hello + `"}]}`,
@@ -41,8 +41,8 @@ func FuzzComplete(f *testing.F) {
 			t.Fatalf("%d, and the store was asked: %t", answer.Status, store.asked)
 		}
 		if !store.asked {
-			if code := answer.Code(); code != fault.InvalidRequest && code != fault.InvalidJSON && code != fault.PayloadTooLarge {
-				t.Fatalf("not a fault of the body: %s", answer)
+			if code := answer.Code(); code != problem.InvalidRequest && code != problem.InvalidJSON && code != problem.PayloadTooLarge {
+				t.Fatalf("not a problem with the body: %s", answer)
 			}
 			return
 		}

@@ -10,8 +10,8 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 type store interface {
@@ -36,7 +36,7 @@ func parse(r *http.Request) (outputs.Wanted, error) {
 	if query.Has("from") {
 		var err error
 		if wanted.From, err = strconv.Atoi(query.Get("from")); err != nil || wanted.From < 1 || wanted.From > outputs.MaxParts {
-			return wanted, fault.New(fault.InvalidRequest, "from: must be from 1 to %d", outputs.MaxParts)
+			return wanted, problem.New(problem.InvalidRequest, "from: must be from 1 to %d", outputs.MaxParts)
 		}
 	}
 	if !query.Has("sha256") {
@@ -45,7 +45,7 @@ func parse(r *http.Request) (outputs.Wanted, error) {
 	for text := range strings.SplitSeq(query.Get("sha256"), ",") {
 		sum, ok := outputs.SHA256(text)
 		if !ok || len(wanted.SHA256) == outputs.PartsAtOnce {
-			return wanted, fault.New(fault.InvalidRequest, "sha256: must be at most %d SHA-256 in hex, separated by commas", outputs.PartsAtOnce)
+			return wanted, problem.New(problem.InvalidRequest, "sha256: must be at most %d SHA-256 in hex, separated by commas", outputs.PartsAtOnce)
 		}
 		wanted.SHA256 = append(wanted.SHA256, sum)
 	}

@@ -11,8 +11,8 @@ import (
 	"joboutputs/functions/uploads/status"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // fake answers one upload, of a job of node 2, and remembers what it was asked.
@@ -73,7 +73,7 @@ func TestStatus(t *testing.T) {
 		{Name: "no checksum", Call: query("sha256="), Want: badSum},
 		{Name: "half a checksum", Call: query("sha256=" + hello + ",ab"), Want: badSum},
 		{Name: "too many", Call: query("sha256=" + strings.Repeat(hello+",", 100) + hello), Want: badSum},
-		{Name: "the store: no such upload", Call: get, Asked: asked, Err: fault.New(fault.UploadNotFound, "No such upload."), Want: "404 upload_not_found: No such upload."},
+		{Name: "the store: no such upload", Call: get, Asked: asked, Err: problem.New(problem.UploadNotFound, "No such upload."), Want: "404 upload_not_found: No such upload."},
 	},
 		apitest.PKSteps(get, found, asked),
 		apitest.AccessSteps(auth.OwnerOrAdmin, get),

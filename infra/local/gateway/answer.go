@@ -12,7 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	jsonv1 "github.com/go-json-experiment/json/v1"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // maxAnswer is the largest buffered answer, in bytes of JSON: 6 MiB and 100, by Lambda's
@@ -20,9 +20,9 @@ import (
 const maxAnswer = 6<<20 + 100
 
 // answer passes a buffered function's answer on.
-func (x *exchange) answer(fn *function, response events.APIGatewayProxyResponse) *fault.Fault {
-	malformed := func(err error) *fault.Fault {
-		return fault.New(fault.Internal, internalText).Because(fmt.Errorf("%s: its answer: %w", fn.name, err))
+func (x *exchange) answer(fn *function, response events.APIGatewayProxyResponse) *problem.Problem {
+	malformed := func(err error) *problem.Problem {
+		return problem.New(problem.Internal, internalText).Because(fmt.Errorf("%s: its answer: %w", fn.name, err))
 	}
 	wire, err := encode(response)
 	if err != nil {
@@ -61,7 +61,7 @@ const delimiter = "\x00\x00\x00\x00\x00\x00\x00\x00"
 // stream passes a streamed function's answer on while it is made: metadata, delimiter,
 // body. Nothing but a small buffer is kept. An answer that breaks off is passed on as one
 // that breaks off: the connection ends without the last chunk.
-func (x *exchange) stream(fn *function, wire io.Reader) *fault.Fault {
+func (x *exchange) stream(fn *function, wire io.Reader) *problem.Problem {
 	in := bufio.NewReaderSize(wire, 4<<10) // for the metadata; the body is copied past it
 	var head struct {
 		StatusCode        int                 `json:"statusCode"`
@@ -74,7 +74,7 @@ func (x *exchange) stream(fn *function, wire io.Reader) *fault.Fault {
 		err = x.begin(head.StatusCode, head.Headers, head.MultiValueHeaders)
 	}
 	if err != nil {
-		return fault.New(fault.Internal, internalText).Because(fmt.Errorf("%s: its answer: %w", fn.name, err))
+		return problem.New(problem.Internal, internalText).Because(fmt.Errorf("%s: its answer: %w", fn.name, err))
 	}
 	for _, cookie := range head.Cookies {
 		x.w.Header().Add("Set-Cookie", cookie)

@@ -15,7 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	jsonv1 "github.com/go-json-experiment/json/v1" // means what encoding/json does, in less time
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 const (
@@ -34,10 +34,10 @@ const (
 
 // payload is the event that the function receives: the REST proxy format, payload 1.0,
 // as JSON.
-func (x *exchange) payload() ([]byte, *fault.Fault) {
+func (x *exchange) payload() ([]byte, *problem.Problem) {
 	single, multi, err := parseQuery(x.query)
 	if err != nil {
-		return nil, fault.New(fault.InvalidRequest, "The query has an invalid percent-escape.")
+		return nil, problem.New(problem.InvalidRequest, "The query has an invalid percent-escape.")
 	}
 	body, f := x.body()
 	if f != nil {
@@ -74,7 +74,7 @@ func (x *exchange) payload() ([]byte, *fault.Fault) {
 	}
 	payload, err := encodeEvent(event)
 	if err != nil {
-		return nil, fault.New(fault.Internal, internalText).Because(fmt.Errorf("encode the event: %w", err))
+		return nil, problem.New(problem.Internal, internalText).Because(fmt.Errorf("encode the event: %w", err))
 	}
 	if len(payload) >= maxPayload {
 		return nil, payloadTooLarge()
@@ -105,8 +105,8 @@ func encode(v any) ([]byte, error) {
 const staged = " Larger contents go by staged upload: POST /v1/jobs/{pk}/uploads."
 
 // body is the request's body in base64.
-func (x *exchange) body() (string, *fault.Fault) {
-	tooLarge := fault.New(fault.PayloadTooLarge, "The body is over %d bytes, the most a request may have."+staged, maxRequest).With("limit", maxRequest)
+func (x *exchange) body() (string, *problem.Problem) {
+	tooLarge := problem.New(problem.PayloadTooLarge, "The body is over %d bytes, the most a request may have."+staged, maxRequest).With("limit", maxRequest)
 	if x.r.ContentLength > maxRequest {
 		return "", tooLarge
 	}
@@ -123,7 +123,7 @@ func (x *exchange) body() (string, *fault.Fault) {
 	size, err := io.CopyBuffer(encoder, io.LimitReader(x.r.Body, maxRequest+1), buffer)
 	switch {
 	case err != nil: // the client went away, or its chunks are malformed
-		return "", fault.New(fault.InvalidRequest, "The body ended before it was complete.").Because(err)
+		return "", problem.New(problem.InvalidRequest, "The body ended before it was complete.").Because(err)
 	case size > maxRequest:
 		return "", tooLarge
 	}
@@ -134,8 +134,8 @@ func (x *exchange) body() (string, *fault.Fault) {
 	return text.String(), nil
 }
 
-func payloadTooLarge() *fault.Fault {
-	return fault.New(fault.PayloadTooLarge,
+func payloadTooLarge() *problem.Problem {
+	return problem.New(problem.PayloadTooLarge,
 		"The request is too large: with the body in base64 and the headers it must be smaller than %d bytes, which is a body of about 4.5 MiB."+staged,
 		maxPayload).With("limit", maxPayload)
 }

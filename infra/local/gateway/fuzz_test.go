@@ -9,7 +9,7 @@ import (
 
 	"joboutputs/functions"
 	"joboutputs/shared/api"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // FuzzMatch: a path that is found is the route's template with the parameters put in, each
@@ -35,12 +35,12 @@ func FuzzMatch(f *testing.F) {
 			bad = bad || err != nil
 		}
 		switch {
-		case refusal != nil && refusal.Kind == fault.InvalidRequest:
+		case refusal != nil && refusal.Kind == problem.InvalidRequest:
 			if !bad {
 				t.Fatalf("%q is refused as malformed", path)
 			}
 			return
-		case refusal != nil && refusal.Kind == fault.NotFound:
+		case refusal != nil && refusal.Kind == problem.NotFound:
 			if bad && strings.HasPrefix(path, "/") {
 				t.Fatalf("%q is malformed and only not found", path)
 			}

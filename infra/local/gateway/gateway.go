@@ -21,7 +21,7 @@ import (
 	"joboutputs/functions"
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Config is what a gateway is made of.
@@ -111,8 +111,8 @@ type exchange struct {
 }
 
 // serve answers the request, or says why the gateway itself must.
-func (g *Gateway) serve(x *exchange) *fault.Fault {
-	var f *fault.Fault
+func (g *Gateway) serve(x *exchange) *problem.Problem {
+	var f *problem.Problem
 	if x.route, x.params, f = g.match(x.path); f != nil {
 		return f
 	}
@@ -123,7 +123,7 @@ func (g *Gateway) serve(x *exchange) *fault.Fault {
 	fn, known := x.route.methods[x.r.Method]
 	if !known {
 		x.w.Header().Set("Allow", x.route.allow())
-		return fault.New(fault.MethodNotAllowed, "Method \"%s\" not allowed.", x.r.Method)
+		return problem.New(problem.MethodNotAllowed, "Method \"%s\" not allowed.", x.r.Method)
 	}
 	if fn == nil || !fn.open() {
 		if x.authorizer, f = g.tokens.check(x); f != nil {
@@ -131,7 +131,7 @@ func (g *Gateway) serve(x *exchange) *fault.Fault {
 		}
 	}
 	if fn == nil {
-		f, _ := fault.As(api.Forbidden())
+		f, _ := problem.As(api.Forbidden())
 		return f
 	}
 	payload, f := x.payload()
@@ -167,7 +167,7 @@ func (g *Gateway) options(x *exchange) {
 }
 
 // refuse answers a request with a problem document.
-func (g *Gateway) refuse(x *exchange, f *fault.Fault) {
+func (g *Gateway) refuse(x *exchange, f *problem.Problem) {
 	status := api.Status(f.Kind)
 	level := slog.LevelInfo
 	attrs := []slog.Attr{

@@ -15,7 +15,7 @@ import (
 	"joboutputs/functions"
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // How long a caller is kept waiting, whatever the function's own limit.
@@ -53,10 +53,10 @@ func limited(timeout, most time.Duration) time.Duration {
 }
 
 // call invokes the function and passes its answer on.
-func (g *Gateway) call(x *exchange, fn *function, payload []byte) *fault.Fault {
+func (g *Gateway) call(x *exchange, fn *function, payload []byte) *problem.Problem {
 	var event events.APIGatewayProxyRequest
 	if err := jsonv1.Unmarshal(payload, &event); err != nil {
-		return fault.New(fault.Internal, internalText).Because(fmt.Errorf("decode the event: %w", err))
+		return problem.New(problem.Internal, internalText).Because(fmt.Errorf("decode the event: %w", err))
 	}
 	ctx, cancel := context.WithTimeout(functionContext(x), fn.timeout)
 	defer cancel()
@@ -119,16 +119,16 @@ func invoke[T any](ctx context.Context, f func(context.Context) (T, error), late
 }
 
 // failed is what the client gets of a function that has no answer.
-func failed(fn *function, err error) *fault.Fault {
+func failed(fn *function, err error) *problem.Problem {
 	err = fmt.Errorf("%s: %w", fn.name, err)
 	if errors.Is(err, errTimeout) {
 		return unavailable(err)
 	}
-	return fault.New(fault.Internal, internalText).Because(err)
+	return problem.New(problem.Internal, internalText).Because(err)
 }
 
-func unavailable(err error) *fault.Fault {
-	return fault.New(fault.Unavailable, "The service does not answer.").After(2 * time.Second).Because(err)
+func unavailable(err error) *problem.Problem {
+	return problem.New(problem.Unavailable, "The service does not answer.").After(2 * time.Second).Because(err)
 }
 
 // throughJSON copies a value the way it travels between AWS's services, so that nothing

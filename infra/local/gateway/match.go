@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 
 	"joboutputs/shared/api"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // route is a resource template and the functions behind its methods.
@@ -73,8 +73,8 @@ func sortRoutes(routes []*route) {
 // match finds the route of a path as the client sent it, and the path parameters, still
 // percent-encoded. Nothing is cleaned: "." and ".." are segments like others, and an empty
 // segment is nobody's. A segment that decodes to one with a slash is found nowhere.
-func (g *Gateway) match(path string) (*route, map[string]string, *fault.Fault) {
-	notFound, _ := fault.As(api.NotFound())
+func (g *Gateway) match(path string) (*route, map[string]string, *problem.Problem) {
+	notFound, _ := problem.As(api.NotFound())
 	rest, ok := strings.CutPrefix(path, "/")
 	if !ok {
 		return nil, nil, notFound
@@ -84,10 +84,10 @@ func (g *Gateway) match(path string) (*route, map[string]string, *fault.Fault) {
 	for i, text := range raw {
 		var err error
 		if decoded[i], err = url.PathUnescape(text); err != nil {
-			return nil, nil, fault.New(fault.InvalidRequest, "The path has an invalid percent-escape.")
+			return nil, nil, problem.New(problem.InvalidRequest, "The path has an invalid percent-escape.")
 		}
 		if strings.ContainsFunc(text, func(c rune) bool { return c >= utf8.RuneSelf }) {
-			return nil, nil, fault.New(fault.InvalidRequest, "The path has a character that must be percent-encoded.")
+			return nil, nil, problem.New(problem.InvalidRequest, "The path has a character that must be percent-encoded.")
 		}
 	}
 	for _, r := range g.routes {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"joboutputs/shared/api"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Server is an http.Server whose own answers are problem documents too.
@@ -83,7 +83,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	case bytes.HasPrefix(status, []byte("501")):
 		detail = "Of transfer encodings only chunked is known."
 	}
-	doc := api.Problem(fault.New(fault.InvalidRequest, "%s", detail), newRequestID())
+	doc := api.Problem(problem.New(problem.InvalidRequest, "%s", detail), newRequestID())
 	_, err := fmt.Fprintf(c.Conn, "HTTP/1.1 400 Bad Request\r\nContent-Type: %s\r\nContent-Length: %d\r\n"+
 		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nAccess-Control-Allow-Origin: *\r\nConnection: close\r\n\r\n%s",
 		api.ProblemType, len(doc), doc)

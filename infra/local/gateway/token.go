@@ -13,7 +13,7 @@ import (
 
 	"joboutputs/functions"
 	"joboutputs/shared/api"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Parts of the ARN of a method, which an authorizer is asked about:
@@ -67,8 +67,8 @@ func newTokens(c Config) *tokens {
 
 // check returns what the authorizer says about the caller. A request without exactly one
 // Authorization header of a possible length is refused without asking.
-func (t *tokens) check(x *exchange) (map[string]any, *fault.Fault) {
-	unauthorized := fault.New(fault.NotAuthenticated, "%s", api.UnauthorizedText)
+func (t *tokens) check(x *exchange) (map[string]any, *problem.Problem) {
+	unauthorized := problem.New(problem.NotAuthenticated, "%s", api.UnauthorizedText)
 	values := x.r.Header.Values("Authorization")
 	if len(values) != 1 || values[0] == "" || len(values[0]) > maxToken {
 		return nil, unauthorized
@@ -85,13 +85,13 @@ func (t *tokens) check(x *exchange) (map[string]any, *fault.Fault) {
 			return nil, unavailable(fmt.Errorf("authorizer: %w", err))
 		}
 		if proof.context, err = flat(answer); err != nil {
-			return nil, fault.New(fault.Internal, internalText).Because(err)
+			return nil, problem.New(problem.Internal, internalText).Because(err)
 		}
 		proof.policy = answer.PolicyDocument
 		t.keep(token, proof)
 	}
 	if !allows(proof.policy, arn) {
-		f, _ := fault.As(api.Forbidden())
+		f, _ := problem.As(api.Forbidden())
 		return nil, f
 	}
 	return proof.context, nil

@@ -20,7 +20,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/golang-jwt/jwt/v5"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/token"
 )
 
@@ -98,11 +98,11 @@ const (
 	wrongTypeText = "Token has wrong type"
 )
 
-// Obtain logs a user in. Wrong, unknown and inactive are the same fault.NotAuthenticated.
+// Obtain logs a user in. Wrong, unknown and inactive are the same problem.NotAuthenticated.
 func (i *Issuer) Obtain(_ context.Context, login, password string) (token.Pair, error) {
 	u, known := i.users.byLogin(login)
 	if right := samePassword(u.Password, password); !known || !right || !u.Active {
-		return token.Pair{}, fault.New(fault.NotAuthenticated, noAccountText)
+		return token.Pair{}, problem.New(problem.NotAuthenticated, noAccountText)
 	}
 	access, err := i.Mint(i.claims(u, UseAccess), nil)
 	if err != nil {
@@ -113,26 +113,26 @@ func (i *Issuer) Obtain(_ context.Context, login, password string) (token.Pair, 
 }
 
 // Refresh makes the next access token, for a user who could still log in. Everything else
-// is fault.TokenNotValid.
+// is problem.TokenNotValid.
 func (i *Issuer) Refresh(ctx context.Context, refresh string) (access string, err error) {
 	claims, err := i.verifier.Claims(ctx, refresh)
 	if err != nil {
 		return "", err
 	}
 	if _, ok := claims["token_use"]; !ok {
-		return "", fault.New(fault.TokenNotValid, noTypeText)
+		return "", problem.New(problem.TokenNotValid, noTypeText)
 	}
 	if string(claims["token_use"]) != `"`+UseRefresh+`"` {
-		return "", fault.New(fault.TokenNotValid, wrongTypeText)
+		return "", problem.New(problem.TokenNotValid, wrongTypeText)
 	}
 	var tenant string
 	var pk int64
 	if json.Unmarshal(claims["tenant"], &tenant) != nil || json.Unmarshal(claims["upk"], &pk) != nil {
-		return "", fault.New(fault.TokenNotValid, invalidText)
+		return "", problem.New(problem.TokenNotValid, invalidText)
 	}
 	u, ok := i.users.byPK(tenant, pk)
 	if !ok || !u.Active {
-		return "", fault.New(fault.TokenNotValid, invalidText)
+		return "", problem.New(problem.TokenNotValid, invalidText)
 	}
 	return i.Mint(i.claims(u, UseAccess), nil)
 }

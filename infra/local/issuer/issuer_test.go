@@ -16,7 +16,7 @@ import (
 
 	"joboutputs/infra/local/issuer"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/token"
 )
 
@@ -94,7 +94,7 @@ func TestObtain(t *testing.T) {
 			if life := p.Expires.Sub(start); life != 300*time.Second {
 				t.Errorf("the access token lives %s", life)
 			}
-			if _, err := principal(t, i, pair.Refresh, start); !fault.Is(err, fault.TokenNotValid) {
+			if _, err := principal(t, i, pair.Refresh, start); !problem.Is(err, problem.TokenNotValid) {
 				t.Errorf("the refresh token gives access: %v", err)
 			}
 			if err := i.Verify(t.Context(), pair.Refresh); err != nil {
@@ -110,8 +110,8 @@ func TestObtain(t *testing.T) {
 		{"alice@acme", "alice-pw"}, {"alice", "other-pw"}, {"alice@nowhere", "alice-pw"}, {"admin@acme", "admin"}, {"@demo", ""},
 	} {
 		_, err := i.Obtain(t.Context(), tt.login, tt.password)
-		f, ok := fault.As(err)
-		if !ok || f.Kind != fault.NotAuthenticated || f.Message != "No active account found with the given credentials" {
+		f, ok := problem.As(err)
+		if !ok || f.Kind != problem.NotAuthenticated || f.Message != "No active account found with the given credentials" {
 			t.Errorf("%q with %q: got %v", tt.login, tt.password, err)
 		}
 	}
@@ -161,7 +161,7 @@ func TestRefresh(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := i.Refresh(t.Context(), tt.raw)
-			if f, ok := fault.As(err); !ok || f.Kind != fault.TokenNotValid || f.Message != tt.want {
+			if f, ok := problem.As(err); !ok || f.Kind != problem.TokenNotValid || f.Message != tt.want {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
@@ -189,7 +189,7 @@ func TestMint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := principal(t, i, raw, start); !fault.Is(err, fault.TokenNotValid) {
+		if _, err := principal(t, i, raw, start); !problem.Is(err, problem.TokenNotValid) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -197,7 +197,7 @@ func TestMint(t *testing.T) {
 		t.Error("claims of nobody")
 	}
 	other := withUsers(t, issuer.Config{Now: at(start)})
-	if _, err := principal(t, other, raw, start); !fault.Is(err, fault.TokenNotValid) {
+	if _, err := principal(t, other, raw, start); !problem.Is(err, problem.TokenNotValid) {
 		t.Errorf("another issuer takes the token: %v", err)
 	}
 }

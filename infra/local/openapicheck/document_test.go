@@ -23,9 +23,9 @@ import (
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/delivery"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/filter"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 var update = flag.Bool("update", false, "write shared/api/openapi.json")
@@ -101,10 +101,10 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestCodes holds that the document's list of codes is fault's, that each has an example,
+// TestCodes holds that the document's list of codes is package problem's, that each has an example,
 // and that an answer with the code has the code's status.
 func TestCodes(t *testing.T) {
-	file, err := parser.ParseFile(gotoken.NewFileSet(), "../../../shared/fault/fault.go", nil, 0)
+	file, err := parser.ParseFile(gotoken.NewFileSet(), "../../../shared/problem/problem.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,24 +129,24 @@ func TestCodes(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("codes (-fault +document):\n%s", diff)
+		t.Errorf("codes (-problem +document):\n%s", diff)
 	}
 
 	answered := map[string]bool{}
 	for name, response := range doc.Components.Responses {
-		problem := response.Value.Content["application/problem+json"]
-		if problem == nil {
+		declared := response.Value.Content["application/problem+json"]
+		if declared == nil {
 			continue
 		}
-		narrowed := problem.Schema.Value.AllOf[1].Value.Properties
+		narrowed := declared.Schema.Value.AllOf[1].Value.Properties
 		status, _ := narrowed["status"].Value.Const.(float64)
 		for _, code := range narrowed["code"].Value.Enum {
 			answered[code.(string)] = true
-			if want := api.Status(fault.Kind(code.(string))); int(status) != want {
+			if want := api.Status(problem.Kind(code.(string))); int(status) != want {
 				t.Errorf("responses.%s: %s with status %v, want %d", name, code, status, want)
 			}
 		}
-		for _, example := range problem.Examples {
+		for _, example := range declared.Examples {
 			code, _ := example.Value.Value.(map[string]any)["code"].(string)
 			if !slices.Contains(narrowed["code"].Value.Enum, any(code)) {
 				t.Errorf("responses.%s: an example of %s", name, code)
@@ -165,14 +165,14 @@ func TestStatuses(t *testing.T) {
 	for template, item := range document(t).Paths.Map() {
 		for method, op := range item.Operations() {
 			for status, response := range op.Responses.Map() {
-				problem := response.Value.Content["application/problem+json"]
-				if problem == nil {
+				declared := response.Value.Content["application/problem+json"]
+				if declared == nil {
 					if status >= "400" {
 						t.Errorf("%s %s: %s is not a problem document", method, template, status)
 					}
 					continue
 				}
-				if got := fmt.Sprint(problem.Schema.Value.AllOf[1].Value.Properties["status"].Value.Const); got != status {
+				if got := fmt.Sprint(declared.Schema.Value.AllOf[1].Value.Properties["status"].Value.Const); got != status {
 					t.Errorf("%s %s: under %s is the answer of %s", method, template, status, got)
 				}
 			}

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	output  = `{"pk":12,"job":3,"name":"model","type":"tflite","creator":2,"creation_time":"2026-05-06T07:08:09.123456Z","deletion_time":null,"size":5,"content_type":null,"sha256":null,"checksum":null}`
-	problem = `{"type":"urn:joboutputs:problem:not_found","title":"Not Found","status":404,"detail":"Not found.","code":"not_found","request_id":"r1"}`
+	output   = `{"pk":12,"job":3,"name":"model","type":"tflite","creator":2,"creation_time":"2026-05-06T07:08:09.123456Z","deletion_time":null,"size":5,"content_type":null,"sha256":null,"checksum":null}`
+	notFound = `{"type":"urn:joboutputs:problem:not_found","title":"Not Found","status":404,"detail":"Not found.","code":"not_found","request_id":"r1"}`
 )
 
 func header(pairs ...string) http.Header {
@@ -30,7 +30,7 @@ var (
 )
 
 func problemOf(code, status string) string {
-	return strings.NewReplacer("not_found", code, "404", status).Replace(problem)
+	return strings.NewReplacer("not_found", code, "404", status).Replace(notFound)
 }
 
 // retrieved is a good exchange, which cases change.
@@ -85,10 +85,10 @@ func TestCheck(t *testing.T) {
 		{"cut body", retrieved(func(x *Exchange) { x.Body = []byte(output[:50]) }), "not JSON"},
 		{"two values", retrieved(func(x *Exchange) { x.Body = []byte(output + output) }), "not JSON"},
 
-		{"problem", retrieved(func(x *Exchange) { x.Status, x.Header, x.Body = 404, asProblem, []byte(problem) }), ""},
-		{"problem as JSON", retrieved(func(x *Exchange) { x.Status, x.Body = 404, []byte(problem) }), "not documented"},
+		{"problem", retrieved(func(x *Exchange) { x.Status, x.Header, x.Body = 404, asProblem, []byte(notFound) }), ""},
+		{"problem as JSON", retrieved(func(x *Exchange) { x.Status, x.Body = 404, []byte(notFound) }), "not documented"},
 		{"problem without a code", retrieved(func(x *Exchange) {
-			x.Status, x.Header, x.Body = 404, asProblem, []byte(strings.Replace(problem, `"code":"not_found",`, "", 1))
+			x.Status, x.Header, x.Body = 404, asProblem, []byte(strings.Replace(notFound, `"code":"not_found",`, "", 1))
 		}), "code"},
 		{"problem with a code of other statuses", retrieved(func(x *Exchange) {
 			x.Status, x.Header, x.Body = 404, asProblem, []byte(problemOf("job_finished", "404"))
@@ -145,9 +145,9 @@ func TestCheck(t *testing.T) {
 		{"unknown key", listed(`{"offset":3}`), "offset"},
 		{"number in another case", listed(`{"expressions":[{"type":"exact","field":"name","value":5,"case_insensitive":true}]}`), "request: body"},
 
-		{"no route", Exchange{Method: "GET", Target: "/v1/", Status: 404, Header: asProblem, Body: []byte(problem)}, ""},
+		{"no route", Exchange{Method: "GET", Target: "/v1/", Status: 404, Header: asProblem, Body: []byte(notFound)}, ""},
 		{"no route, answered", Exchange{Method: "GET", Target: "/v1//job-outputs/5", Status: 200}, "no route has this path"},
-		{"slash in a name", Exchange{Method: "GET", Target: "/v1/jobs/3/outputs/a%2Fb/c", Status: 404, Header: asProblem, Body: []byte(problem)}, ""},
+		{"slash in a name", Exchange{Method: "GET", Target: "/v1/jobs/3/outputs/a%2Fb/c", Status: 404, Header: asProblem, Body: []byte(notFound)}, ""},
 		{"bad escape", Exchange{Method: "GET", Target: "/v1/jobs/3/outputs/a%ZZ/c", Status: 400, Header: asProblem, Body: []byte(problemOf("invalid_request", "400"))}, ""},
 		{"no method", Exchange{
 			Method: "PUT", Target: "/v1/job-outputs/list", Status: 405, Body: []byte(problemOf("method_not_allowed", "405")),

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 )
 
 // TestRace adds one name sixteen times at once: one wins, and its bytes are what is there.
@@ -80,7 +80,7 @@ func TestSweep(t *testing.T) {
 		s.ok(nil, 200, node, "POST", job+"/outputs/model/bin", "winner")
 		return nil
 	}
-	if _, err := r.Service.Store.Add(auth.WithTenant(t.Context(), "acme"), "acme", loser); !fault.Is(err, fault.DuplicateOutput) {
+	if _, err := r.Service.Store.Add(auth.WithTenant(t.Context(), "acme"), "acme", loser); !problem.Is(err, problem.DuplicateOutput) {
 		t.Fatalf("the loser gets %v", err)
 	}
 	type counts struct{ Intents, Tombstones, Skipped int }

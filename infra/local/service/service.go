@@ -20,8 +20,8 @@ import (
 	"joboutputs/infra/local/issuer"
 	"joboutputs/infra/local/seed"
 	"joboutputs/shared/api"
-	"joboutputs/shared/fault"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/token"
 )
 
@@ -125,12 +125,12 @@ func usage(w http.ResponseWriter) {
 func (s *Service) sweep(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		api.WriteProblem(w, fault.New(fault.MethodNotAllowed, "Method \"%s\" not allowed.", r.Method), "")
+		api.WriteProblem(w, problem.New(problem.MethodNotAllowed, "Method \"%s\" not allowed.", r.Method), "")
 		return
 	}
 	grace, err := time.ParseDuration(cmp.Or(r.URL.Query().Get("grace"), outputs.Grace.String()))
 	if err != nil || grace < 0 {
-		api.WriteProblem(w, fault.New(fault.InvalidRequest, "grace: must be a duration such as 0s or 1h"), "")
+		api.WriteProblem(w, problem.New(problem.InvalidRequest, "grace: must be a duration such as 0s or 1h"), "")
 		return
 	}
 	swept, err := s.Store.Sweep(r.Context(), grace)
@@ -138,9 +138,9 @@ func (s *Service) sweep(w http.ResponseWriter, r *http.Request) {
 		err = api.JSON(w, http.StatusOK, swept)
 	}
 	if err != nil {
-		f, ok := fault.As(err)
+		f, ok := problem.As(err)
 		if !ok {
-			f = fault.New(fault.Internal, "%v", err)
+			f = problem.New(problem.Internal, "%v", err)
 		}
 		api.WriteProblem(w, f, "")
 	}

@@ -4,13 +4,13 @@ import (
 	"cmp"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 func (s State) job(c Call) Answer {
 	if c.Action == auth.JobsCreate {
 		if _, taken := s.Jobs[c.PK]; taken && c.PK != 0 {
-			return refused(409, fault.Conflict)
+			return refused(409, problem.Conflict)
 		}
 		pk := cmp.Or(c.PK, -int64(len(s.Jobs))-1) // below zero: not told yet
 		j := Job{PK: pk, Description: c.Description, Node: c.Node, Creator: c.Caller.creator(), CreationTime: c.At}
@@ -20,7 +20,7 @@ func (s State) job(c Call) Answer {
 	}
 	j, ok := s.Jobs[c.Job]
 	if !ok {
-		return refused(404, fault.NotFound)
+		return refused(404, problem.NotFound)
 	}
 	node := c.Caller.Node
 	started, ended := j.StartTime != "", j.EndTime != ""
@@ -29,35 +29,35 @@ func (s State) job(c Call) Answer {
 	case auth.JobsAcquire:
 		switch {
 		case ended:
-			return refused(409, fault.IllegalTransition)
+			return refused(409, problem.IllegalTransition)
 		case j.Node != 0 && !owner:
-			return refused(409, fault.JobAcquired)
+			return refused(409, problem.JobAcquired)
 		}
 		j.Node = node
 	case auth.JobsRelease:
 		switch {
 		case !owner:
 		case started && j.ErrorReason == nil: // it runs, or is finished
-			return refused(409, fault.IllegalTransition)
+			return refused(409, problem.IllegalTransition)
 		default:
 			j.Node = 0
 		}
 	case auth.JobsStart:
 		switch {
 		case !owner:
-			return refused(403, fault.PermissionDenied)
+			return refused(403, problem.PermissionDenied)
 		case ended || started:
-			return refused(409, fault.IllegalTransition)
+			return refused(409, problem.IllegalTransition)
 		case s.Working[node] != 0:
-			return refused(409, fault.NodeAlreadyWorking)
+			return refused(409, problem.NodeAlreadyWorking)
 		}
 		j.StartTime, s.Working[node] = cmp.Or(c.At, untold), j.PK
 	case auth.JobsFinish:
 		switch {
 		case !owner:
-			return refused(403, fault.PermissionDenied)
+			return refused(403, problem.PermissionDenied)
 		case !started || ended:
-			return refused(409, fault.IllegalTransition)
+			return refused(409, problem.IllegalTransition)
 		}
 		j.EndTime, j.ErrorReason = cmp.Or(c.At, untold), c.Error
 		if s.Working[node] == j.PK {

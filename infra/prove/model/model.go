@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Caller is who calls: a user of a tenant, who may speak for a node.
@@ -81,7 +81,7 @@ type Holder struct {
 	DeletionTime string `json:"deletion_time"`
 }
 
-func refused(status int, code fault.Kind) Answer { return Answer{Status: status, Code: string(code)} }
+func refused(status int, code problem.Kind) Answer { return Answer{Status: status, Code: string(code)} }
 
 // Step is every state a call may have left that was answered so; none = it must not be
 // answered so.
@@ -133,9 +133,9 @@ func (c Call) may() (Answer, bool) {
 	}
 	switch {
 	case !allowed:
-		return refused(403, fault.PermissionDenied), false
+		return refused(403, problem.PermissionDenied), false
 	case who.Node != 0 && !slices.Contains(who.Nodes, who.Node):
-		return refused(403, fault.NodeNotGranted), false
+		return refused(403, problem.NodeNotGranted), false
 	}
 	return Answer{}, true
 }
@@ -156,15 +156,15 @@ func (s State) Do(c Call) (Answer, State) {
 	case auth.OutputsRetrieve, auth.OutputsDownload, auth.OutputsDestroy, auth.OutputsReinstate, auth.OutputsHardDelete:
 		o, ok := s.output(c.PK)
 		if !ok {
-			return refused(404, fault.NotFound), s
+			return refused(404, problem.NotFound), s
 		}
 		a = next.onOutput(c, o)
 	case auth.JobsGetOutput, auth.JobsGetOutputInfo, auth.JobsDeleteOutput:
 		o, ok := s.Outputs[Name{c.Job, c.Name, c.Type}]
 		if _, exists := s.Jobs[c.Job]; !ok && !exists {
-			return refused(404, fault.NotFound), s
+			return refused(404, problem.NotFound), s
 		} else if !ok {
-			return refused(404, fault.OutputNotFound), s
+			return refused(404, problem.OutputNotFound), s
 		}
 		a = next.onOutput(c, o)
 	case auth.OutputsList:

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 func (s State) onOutput(c Call, o Output) Answer {
@@ -37,13 +37,13 @@ func (s State) Admission(c Call) (Answer, bool) {
 	j, ok := s.Jobs[c.Job]
 	switch {
 	case !ok:
-		return refused(404, fault.NotFound), false
+		return refused(404, problem.NotFound), false
 	case !c.Caller.Admin && j.Node != c.Caller.Node:
-		return refused(403, fault.PermissionDenied), false
+		return refused(403, problem.PermissionDenied), false
 	case j.StartTime == "":
-		return refused(409, fault.JobNotStarted), false
+		return refused(409, problem.JobNotStarted), false
 	case j.EndTime != "" && j.ErrorReason == nil:
-		return refused(409, fault.JobFinished), false
+		return refused(409, problem.JobFinished), false
 	}
 	return Answer{}, true
 }
@@ -51,7 +51,7 @@ func (s State) Admission(c Call) (Answer, bool) {
 // visible is its second.
 func (s State) visible(o Output) Answer {
 	if holder, taken := s.Outputs[o.key()]; taken {
-		a := refused(409, fault.DuplicateOutput)
+		a := refused(409, problem.DuplicateOutput)
 		a.Holder = &Holder{holder.PK, holder.SHA256, holder.DeletionTime}
 		return a
 	}
@@ -75,7 +75,7 @@ func (s State) upload(c Call) Answer {
 	case c.Action == Send: // S3 is asked, and writes a key once
 	case c.Action != auth.UploadsBegin && no.Status != 404 && no.Status != 403: // of a job that takes nothing, what was begun is still told
 		if !known || u.Job != c.Job {
-			return refused(404, fault.UploadNotFound)
+			return refused(404, problem.UploadNotFound)
 		}
 	case !admitted:
 		return no
@@ -105,7 +105,7 @@ func (s State) upload(c Call) Answer {
 		return Answer{Status: 200, Upload: &u}
 	case auth.UploadsAbort:
 		if u.State == completed {
-			return refused(409, fault.UploadCompleted)
+			return refused(409, problem.UploadCompleted)
 		}
 		if u.State == open {
 			u.State = aborted
@@ -117,9 +117,9 @@ func (s State) upload(c Call) Answer {
 	case u.State == completed: // the same answer again, whatever became of it
 		return Answer{Status: 200, Output: u.Output}
 	case u.State == aborted:
-		return refused(409, fault.UploadAborted)
+		return refused(409, problem.UploadAborted)
 	case over || u.State == expired:
-		return refused(410, fault.UploadExpired)
+		return refused(410, problem.UploadExpired)
 	case !admitted:
 		return no
 	}
@@ -127,7 +127,7 @@ func (s State) upload(c Call) Answer {
 	o.CreationTime = c.At
 	_, taken := s.Outputs[o.key()]
 	if !u.Sent && !taken {
-		return refused(409, fault.UploadIncomplete)
+		return refused(409, problem.UploadIncomplete)
 	}
 	a := s.visible(o)
 	if a.Output != nil {

@@ -189,7 +189,7 @@ func mutants() []mutant {
 		{
 			"a list that broke off is closed", "functions/joboutputs/list/list.go",
 			"if err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif rows++", "if err != nil {\n\t\t\tbreak\n\t\t}\n\t\tif rows++",
-			killer{"./functions/joboutputs/list", "TestFaultInTheMiddle"},
+			killer{"./functions/joboutputs/list", "TestErrorInTheMiddle"},
 		},
 		{
 			"an encoded slash reaches a function", "infra/local/gateway/match.go",

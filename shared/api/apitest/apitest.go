@@ -30,7 +30,7 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Now is when calls are made that do not say: a fixed time, so that tests can compare it.
@@ -234,9 +234,9 @@ func (a *Answer) Problem() map[string]any {
 }
 
 // Code is the problem's code, "" if the answer is none.
-func (a *Answer) Code() fault.Kind {
+func (a *Answer) Code() problem.Kind {
 	code, _ := a.Problem()["code"].(string)
-	return fault.Kind(code)
+	return problem.Kind(code)
 }
 
 // Detail is the problem's sentence, "" if the answer is none.

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // Step is one request to an action and what comes of it.
@@ -183,15 +183,15 @@ func PKSteps(call Call, want, asked string) []Step {
 // StoreSteps are what the store may return to any action; each is answered alike.
 func StoreSteps(call Call, asked string) []Step {
 	return []Step{
-		{Name: "the store: not found", Call: call, Err: fault.New(fault.NotFound, "Not found."), Asked: asked, Want: notFound},
+		{Name: "the store: not found", Call: call, Err: problem.New(problem.NotFound, "Not found."), Asked: asked, Want: notFound},
 		{
 			Name: "the store: away", Call: call, Asked: asked,
-			Err:  fault.New(fault.Unavailable, "The service cannot reach its storage at the moment.").After(2 * time.Second).Because(errors.New(secret)),
+			Err:  problem.New(problem.Unavailable, "The service cannot reach its storage at the moment.").After(2 * time.Second).Because(errors.New(secret)),
 			Want: "503 unavailable: The service cannot reach its storage at the moment.",
 		},
 		{
-			Name: "the store: a wrapped fault", Call: call, Asked: asked,
-			Err:  fmt.Errorf("read %s: %w", secret, fault.New(fault.Conflict, "The pk is taken.")),
+			Name: "the store: a wrapped problem", Call: call, Asked: asked,
+			Err:  fmt.Errorf("read %s: %w", secret, problem.New(problem.Conflict, "The pk is taken.")),
 			Want: "409 conflict: The pk is taken.",
 		},
 		{

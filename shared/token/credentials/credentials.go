@@ -14,7 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"joboutputs/shared/fault"
+	"joboutputs/shared/problem"
 )
 
 // nonField is where errors of the body as a whole are told.
@@ -23,7 +23,7 @@ const nonField = "non_field_errors"
 // Read returns the named fields of a body, all of which must be there and not be blank.
 // The body is well-formed JSON, or nil for none. Blanks around values are cut off, also of
 // a password; a number is taken as Python writes it; other members are ignored; of
-// repeated names the last counts. The error is fault.InvalidRequest with a member errors:
+// repeated names the last counts. The error is problem.InvalidRequest with a member errors:
 // the sentences for each field.
 func Read(body []byte, names ...string) (map[string]string, error) {
 	members := map[string]jsontext.Value{}
@@ -65,7 +65,7 @@ func refuse(names []string, errors map[string][]string) error {
 			told = append(told, text)
 		}
 	}
-	return fault.New(fault.InvalidRequest, "%s", strings.Join(told, " ")).With("errors", errors)
+	return problem.New(problem.InvalidRequest, "%s", strings.Join(told, " ")).With("errors", errors)
 }
 
 // field returns a member's text, or what is wrong with it.

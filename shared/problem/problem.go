@@ -1,10 +1,9 @@
-// Package fault holds the errors a caller is meant to read.
+// Package problem holds the errors that a caller may read.
 //
-// A *Fault says what kind of thing went wrong, by one of the API's closed list of
-// codes, and a sentence for a person. Everything else that goes wrong is ours: api
-// answers it with a fixed text and logs it. Faults know nothing of HTTP; only api
-// turns a Kind into a status.
-package fault
+// A *Problem has a Kind, one of the API's closed list of codes, and a message for a
+// person. Every other error is internal: package api reports it with a fixed text and logs
+// it. This package knows nothing of HTTP; only api maps a Kind to a status (RFC 9457).
+package problem
 
 import (
 	"errors"
@@ -52,8 +51,8 @@ const (
 	Internal             Kind = "internal"               // a defect
 )
 
-// Fault is an error whose kind and message the caller may read.
-type Fault struct {
+// Problem is an error whose kind and message the caller may read.
+type Problem struct {
 	Kind       Kind
 	Message    string         // a sentence; never another tenant's data, a key or a token
 	Details    map[string]any // further members of the problem document, nil for most
@@ -61,51 +60,51 @@ type Fault struct {
 	cause      error
 }
 
-// New makes a fault. The message is formatted as by fmt.Sprintf.
-func New(kind Kind, format string, args ...any) *Fault {
-	return &Fault{Kind: kind, Message: fmt.Sprintf(format, args...)}
+// New makes a problem. The message is formatted as by fmt.Sprintf.
+func New(kind Kind, format string, args ...any) *Problem {
+	return &Problem{Kind: kind, Message: fmt.Sprintf(format, args...)}
 }
 
-// With adds a member to the problem document and returns the fault.
-func (f *Fault) With(name string, value any) *Fault {
-	if f.Details == nil {
-		f.Details = map[string]any{}
+// With adds a member to the problem document and returns the problem.
+func (p *Problem) With(name string, value any) *Problem {
+	if p.Details == nil {
+		p.Details = map[string]any{}
 	}
-	f.Details[name] = value
-	return f
+	p.Details[name] = value
+	return p
 }
 
-// After says when the caller may try again and returns the fault.
-func (f *Fault) After(d time.Duration) *Fault {
-	f.RetryAfter = d
-	return f
+// After says when the caller may try again and returns the problem.
+func (p *Problem) After(d time.Duration) *Problem {
+	p.RetryAfter = d
+	return p
 }
 
-// Because keeps the error that led to the fault, for the log alone, and returns the fault.
-func (f *Fault) Because(err error) *Fault {
-	f.cause = err
-	return f
+// Because keeps the error that led to the problem, for the log only, and returns the problem.
+func (p *Problem) Because(err error) *Problem {
+	p.cause = err
+	return p
 }
 
-func (f *Fault) Error() string {
-	if f.cause != nil {
-		return fmt.Sprintf("%s: %s: %v", f.Kind, f.Message, f.cause)
+func (p *Problem) Error() string {
+	if p.cause != nil {
+		return fmt.Sprintf("%s: %s: %v", p.Kind, p.Message, p.cause)
 	}
-	return fmt.Sprintf("%s: %s", f.Kind, f.Message)
+	return fmt.Sprintf("%s: %s", p.Kind, p.Message)
 }
 
 // Unwrap returns what Because kept.
-func (f *Fault) Unwrap() error { return f.cause }
+func (p *Problem) Unwrap() error { return p.cause }
 
-// As returns the fault in err's chain, if there is one.
-func As(err error) (*Fault, bool) {
-	var f *Fault
-	ok := errors.As(err, &f)
-	return f, ok
+// As returns the problem in err's chain, if there is one.
+func As(err error) (*Problem, bool) {
+	var p *Problem
+	ok := errors.As(err, &p)
+	return p, ok
 }
 
-// Is reports whether err is a fault of this kind.
+// Is reports whether err is a problem of this kind.
 func Is(err error, kind Kind) bool {
-	f, ok := As(err)
-	return ok && f.Kind == kind
+	p, ok := As(err)
+	return ok && p.Kind == kind
 }
