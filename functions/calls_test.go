@@ -295,7 +295,7 @@ func TestCalls(t *testing.T) {
 			sendParts(t, answer, strings.Repeat("\x00", 5242881))
 		}
 	}
-	sweepLeftovers(t, a, rec, store, rows, func(want []string) { note(auth.Sweep, "", want) })
+	cleanupLeftovers(t, a, rec, store, rows, func(want []string) { note(auth.Cleanup, "", want) })
 
 	for name, f := range rows {
 		if slices.ContainsFunc(f.Rights, func(r functions.Right) bool { return r.On == functions.UserPool }) {
@@ -362,9 +362,9 @@ func sendParts(t *testing.T, answer *apitest.Answer, content string) {
 	}
 }
 
-// sweepLeftovers makes an add lose its race after its bytes were put, which leaves an
-// intent, abandons an upload, and sweeps both.
-func sweepLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, store *outputs.Store, rows map[auth.Action]functions.Function, note func([]string)) {
+// cleanupLeftovers makes an add lose its race after its bytes were put, which leaves an
+// intent, abandons an upload, and cleans both up.
+func cleanupLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, store *outputs.Store, rows map[auth.Action]functions.Function, note func([]string)) {
 	t.Helper()
 	user, ctx := outputs.User{PK: 1}, auth.WithTenant(t.Context(), "acme")
 	if _, err := store.CreateJob(ctx, "acme", outputs.NewJob{PK: 50, Node: 50, Creator: user}); err != nil {
@@ -389,11 +389,11 @@ func sweepLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, store *outputs.
 		t.Fatal(err)
 	}
 	rec.reset()
-	answer, err := rows[auth.Sweep].Schedule(functions.Parts{Store: store, Log: slog.New(slog.DiscardHandler)})(t.Context())
-	swept, _ := answer.(outputs.Swept)
-	swept.Oldest = 0
-	if err != nil || swept != (outputs.Swept{Intents: 1, Uploads: 2}) { // one of them was aborted
-		t.Fatalf("sweep: %+v, %v", swept, err)
+	answer, err := rows[auth.Cleanup].Schedule(functions.Parts{Store: store, Log: slog.New(slog.DiscardHandler)})(t.Context())
+	cleaned, _ := answer.(outputs.Cleaned)
+	cleaned.Oldest = 0
+	if err != nil || cleaned != (outputs.Cleaned{Intents: 1, Uploads: 2}) { // one of them was aborted
+		t.Fatalf("cleanup: %+v, %v", cleaned, err)
 	}
 	var want []string
 	for _, calls := range []struct {

@@ -8,6 +8,7 @@ import (
 	"joboutputs/functions/auth/obtain"
 	"joboutputs/functions/auth/refresh"
 	"joboutputs/functions/auth/verify"
+	"joboutputs/functions/cleanup"
 	"joboutputs/functions/docs/limits"
 	"joboutputs/functions/docs/openapi"
 	"joboutputs/functions/joboutputs/destroy"
@@ -27,7 +28,6 @@ import (
 	jobretrieve "joboutputs/functions/jobs/retrieve"
 	"joboutputs/functions/jobs/start"
 	"joboutputs/functions/jobs/zipoutputs"
-	"joboutputs/functions/sweep"
 	"joboutputs/functions/uploads/abort"
 	"joboutputs/functions/uploads/begin"
 	"joboutputs/functions/uploads/complete"
@@ -216,12 +216,12 @@ func Catalogue() []Function {
 			Authorizer: func(p Parts) Authorizer { return authorize.New(p.Verifier) },
 		},
 		{
-			Name: auth.Sweep,
+			Name: auth.Cleanup,
 			Rights: onTable("Query", "UpdateItem", "DeleteItem").
 				and(onObjects("DeleteObject", "AbortMultipartUpload")).
 				and(onBucket("ListBucketMultipartUploads")),
 			Memory: small, Timeout: 15 * time.Minute,
-			Schedule: func(p Parts) Schedule { return sweep.New(p.Store, p.SweepGrace, p.Log) },
+			Schedule: func(p Parts) Schedule { return cleanup.New(p.Store, p.CleanupGrace, p.Log) },
 		},
 	}
 }

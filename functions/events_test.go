@@ -135,10 +135,10 @@ func TestEvents(t *testing.T) {
 					DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket,
 					Now: func() time.Time { return replayed },
 				}),
-				Verifier:   verifier(&key.PublicKey),
-				Issuer:     issuer{},
-				Streaming:  true,
-				SweepGrace: outputs.Grace,
+				Verifier:     verifier(&key.PublicKey),
+				Issuer:       issuer{},
+				Streaming:    true,
+				CleanupGrace: outputs.Grace,
 			}
 			if err := parts.Store.Import(auth.WithTenant(t.Context(), "demo"), "demo", seeded); err != nil {
 				t.Fatal(err)

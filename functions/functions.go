@@ -19,7 +19,7 @@ import (
 // which makes its kind.
 type Function struct {
 	Name     auth.Action
-	Routes   []Route       // what API Gateway sends here; none for the authorizer and the sweep
+	Routes   []Route       // what API Gateway sends here; none for the authorizer and the cleanup
 	Rights   []Right       // the AWS operations it makes: its role allows these and no others
 	Memory   int           // MB
 	Timeout  time.Duration // of one invocation

@@ -12,12 +12,12 @@ import (
 // Parts are what functions are made from. A Lambda makes only what its own action needs;
 // the local run makes all of it once.
 type Parts struct {
-	Store      *outputs.Store
-	Verifier   *token.Verifier
-	Issuer     Issuer
-	Streaming  bool          // whether streamed functions really stream
-	SweepGrace time.Duration // how old something unfinished must be for the sweep
-	Log        *slog.Logger  // the sweep's
+	Store        *outputs.Store
+	Verifier     *token.Verifier
+	Issuer       Issuer
+	Streaming    bool          // whether streamed functions really stream
+	CleanupGrace time.Duration // how old something unfinished must be for the cleanup
+	Log          *slog.Logger  // the cleanup's
 }
 
 // Issuer is where tokens come from: Cognito in the cloud, the development issuer locally.

@@ -162,12 +162,12 @@ func TestUserPool(t *testing.T) {
 	})
 }
 
-// TestSchedule holds that the sweep runs, and what happens when it does not.
+// TestSchedule holds that the cleanup runs, and what happens when it does not.
 func TestSchedule(t *testing.T) {
 	eachStack(t, func(t *testing.T, tmpl *template) {
 		rule := tmpl.one(t, "AWS::Events::Rule")
-		if str(rule.get("Targets.0.Arn")) != "${Sweep.Arn}" || rule.get("State") != "ENABLED" || rule.get("ScheduleExpression") != "rate(15 minutes)" ||
-			str(rule.get("Targets.0.DeadLetterConfig.Arn")) != "${SweepDeadLetters.Arn}" {
+		if str(rule.get("Targets.0.Arn")) != "${Cleanup.Arn}" || rule.get("State") != "ENABLED" || rule.get("ScheduleExpression") != "rate(15 minutes)" ||
+			str(rule.get("Targets.0.DeadLetterConfig.Arn")) != "${CleanupDeadLetters.Arn}" {
 			t.Errorf("rule %s", str(rule.Properties))
 		}
 		var names []string
@@ -178,7 +178,7 @@ func TestSchedule(t *testing.T) {
 			}
 		}
 		slices.Sort(names)
-		want := []string{"AuthorizerErrors", "Latency", "OldestUnfinished", "ServerErrors", "SweepDeadLetters", "SweepNotRun", "TableThrottles", "Throttles"}
+		want := []string{"AuthorizerErrors", "CleanupDeadLetters", "CleanupNotRun", "Latency", "OldestUnfinished", "ServerErrors", "TableThrottles", "Throttles"}
 		if !tmpl.settings.Alarms {
 			want = nil
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // newStack declares the service: one table, one bucket, the issuer of tokens, one Lambda
-// for each row of the catalogue, the REST API over them, the sweep's schedule, and what
+// for each row of the catalogue, the REST API over them, the cleanup's schedule, and what
 // tells an operator how they are. It names no account and no region.
 func newStack(scope constructs.Construct, s settings) awscdk.Stack {
 	stack := awscdk.NewStack(scope, jsii.String(s.stack()), &awscdk.StackProps{
@@ -24,9 +24,9 @@ func newStack(scope constructs.Construct, s settings) awscdk.Stack {
 	id := newIdentity(stack, s)
 	lambdas := newLambdas(stack, s, st, id)
 	api := newAPI(stack, s, lambdas)
-	sweep := newSchedule(stack, lambdas[auth.Sweep])
+	cleanup := newSchedule(stack, lambdas[auth.Cleanup])
 	newWatch(stack, s, watched{
-		api: api, lambdas: lambdas, table: st.table, sweep: sweep,
+		api: api, lambdas: lambdas, table: st.table, cleanup: cleanup,
 	})
 
 	output := func(name, does string, value *string) {

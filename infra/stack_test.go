@@ -97,12 +97,12 @@ func TestRights(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	calls := regexp.MustCompile(`config\.([A-Z]\w+)\(`)
 	sections := map[string][]string{
-		"Storage":    {config.Table, config.Bucket},
-		"Streaming":  {config.StreamingOn},
-		"Tokens":     {config.TokenIssuer, config.TokenAudience, config.TokenJWKS, config.TokenUses},
-		"UserPool":   {config.UserPoolID, config.UserPoolClient},
-		"SweepGrace": nil, // its default is right,
-		"Uploads":    nil, // and so are these
+		"Storage":      {config.Table, config.Bucket},
+		"Streaming":    {config.StreamingOn},
+		"Tokens":       {config.TokenIssuer, config.TokenAudience, config.TokenJWKS, config.TokenUses},
+		"UserPool":     {config.UserPoolID, config.UserPoolClient},
+		"CleanupGrace": nil, // its default is right,
+		"Uploads":      nil, // and so are these
 	}
 	eachStack(t, func(t *testing.T, tmpl *template) {
 		s := tmpl.settings

@@ -68,7 +68,7 @@ func newBucket(stack awscdk.Stack, s settings) awss3.Bucket {
 		MinimumTLSVersion: jsii.Number(1.2),
 		Versioned:         jsii.Bool(false),
 		RemovalPolicy:     kept(s),
-		// The sweep ends abandoned uploads when they expire, after a day; this is for what a
+		// The cleanup ends abandoned uploads when they expire, after a day; this is for what a
 		// fault might hide from it, and must never be faster.
 		LifecycleRules: &[]*awss3.LifecycleRule{{
 			Id:                                  jsii.String("abort-incomplete-uploads"),

@@ -17,7 +17,7 @@ type watched struct {
 	api     restAPI
 	lambdas map[auth.Action]awslambda.Function
 	table   awsdynamodb.Table
-	sweep   awssqs.Queue // what the schedule could not hand over
+	cleanup awssqs.Queue // what the schedule could not hand over
 }
 
 // alarm goes off when a metric is over its threshold in so many periods of its own.
@@ -42,7 +42,7 @@ func newWatch(stack awscdk.Stack, s settings, w watched) {
 		})
 	}
 	stage := w.api.rest.DeploymentStage()
-	sweep, authorizer := w.lambdas[auth.Sweep], w.lambdas[auth.AuthAuthorize]
+	cleanup, authorizer := w.lambdas[auth.Cleanup], w.lambdas[auth.AuthAuthorize]
 
 	requests, faults := stage.MetricCount(sum(five)), stage.MetricServerError(sum(five))
 	rate5xx := math("IF(requests >= 20, 100 * faults / requests, 0)", "5xx, % of requests", five,
@@ -57,11 +57,11 @@ func newWatch(stack awscdk.Stack, s settings, w watched) {
 	refusing := math("errors + throttles", "authorizer errors", five, map[string]awscloudwatch.IMetric{
 		"errors": authorizer.MetricErrors(sum(five)), "throttles": authorizer.MetricThrottles(sum(five)),
 	})
-	swept := math("invocations - errors", "sweeps done", hour, map[string]awscloudwatch.IMetric{
-		"invocations": sweep.MetricInvocations(sum(hour)), "errors": sweep.MetricErrors(sum(hour)),
+	cleaned := math("invocations - errors", "cleanups done", hour, map[string]awscloudwatch.IMetric{
+		"invocations": cleanup.MetricInvocations(sum(hour)), "errors": cleanup.MetricErrors(sum(hour)),
 	})
-	oldest := counted(s, "OldestUnfinished", "of the sweep", sweep.LogGroup(), `{ $.msg = "swept" }`, "$.oldest_seconds", "Maximum", hour)
-	dead := w.sweep.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Statistic: jsii.String("Maximum"), Period: five})
+	oldest := counted(s, "OldestUnfinished", "of the cleanup", cleanup.LogGroup(), `{ $.msg = "cleaned up" }`, "$.oldest_seconds", "Maximum", hour)
+	dead := w.cleanup.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Statistic: jsii.String("Maximum"), Period: five})
 
 	alarms := []alarm{
 		{name: "ServerErrors", does: "more than 1 % of at least 20 requests answered 5xx, for 15 minutes", metric: rate5xx, over: 1, periods: 3},
@@ -69,9 +69,9 @@ func newWatch(stack awscdk.Stack, s settings, w watched) {
 		{name: "Throttles", does: "requests are refused because there are too many", metric: throttled, over: 50, periods: 3},
 		{name: "TableThrottles", does: "DynamoDB refuses calls because there are too many", metric: tableThrottles, over: 50, periods: 3},
 		{name: "AuthorizerErrors", does: "nobody can tell whether tokens are good", metric: refusing, over: 5, periods: 1},
-		{name: "SweepNotRun", does: "no sweep ended well for two hours", metric: swept, over: 1, periods: 2, below: true, missing: awscloudwatch.TreatMissingData_BREACHING},
-		{name: "OldestUnfinished", does: "an intent or a tombstone is unfinished for three hours: the sweep does not get on", metric: oldest, over: 3 * 3600, periods: 1},
-		{name: "SweepDeadLetters", does: "the schedule could not hand over a sweep", metric: dead, over: 0, periods: 1},
+		{name: "CleanupNotRun", does: "no cleanup ended well for two hours", metric: cleaned, over: 1, periods: 2, below: true, missing: awscloudwatch.TreatMissingData_BREACHING},
+		{name: "OldestUnfinished", does: "an intent or a tombstone is unfinished for three hours: the cleanup makes no progress", metric: oldest, over: 3 * 3600, periods: 1},
+		{name: "CleanupDeadLetters", does: "the schedule could not hand over a cleanup", metric: dead, over: 0, periods: 1},
 	}
 	if s.Alarms {
 		for _, a := range alarms {
@@ -84,7 +84,7 @@ func newWatch(stack awscdk.Stack, s settings, w watched) {
 		{"5xx, %", []awscloudwatch.IMetric{rate5xx}},
 		{"Throttles", []awscloudwatch.IMetric{throttled, tableThrottles}},
 		{"Authorizer", []awscloudwatch.IMetric{authorizer.MetricInvocations(sum(five)), refusing}},
-		{"Sweep", []awscloudwatch.IMetric{swept, dead}},
+		{"Cleanup", []awscloudwatch.IMetric{cleaned, dead}},
 		{"Oldest unfinished work, s", []awscloudwatch.IMetric{oldest}},
 	})
 }

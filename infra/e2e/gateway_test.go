@@ -242,14 +242,14 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// The sweep runs with its own role.
-func TestSweep(t *testing.T) {
-	var swept map[string]any
-	event := awsRequest{service: "lambda", method: http.MethodPost, path: "/2015-03-31/functions/" + own.stack + "-sweep/invocations", body: []byte("{}")}
-	if err := call(t.Context(), event, &swept); err != nil {
+// The cleanup runs with its own role.
+func TestCleanup(t *testing.T) {
+	var cleaned map[string]any
+	event := awsRequest{service: "lambda", method: http.MethodPost, path: "/2015-03-31/functions/" + own.stack + "-cleanup/invocations", body: []byte("{}")}
+	if err := call(t.Context(), event, &cleaned); err != nil {
 		t.Fatal(err)
 	}
-	if swept["intents"] == nil || swept["tombstones"] == nil {
-		t.Errorf("the sweep answers %v", swept)
+	if cleaned["intents"] == nil || cleaned["tombstones"] == nil {
+		t.Errorf("the cleanup answers %v", cleaned)
 	}
 }

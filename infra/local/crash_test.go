@@ -29,7 +29,7 @@ type crash struct {
 const lastOne = 1
 
 // TestKilledInTheMiddleOfAdds kills a process with -9 while 200 adds are under way. After
-// a restart and one sweep no row is without its bytes, and no bytes are without a row.
+// a restart and one cleanup no row is without its bytes, and no bytes are without a row.
 func TestKilledInTheMiddleOfAdds(t *testing.T) {
 	for _, c := range []crash{
 		{"the program", "", 0},
@@ -88,7 +88,7 @@ func killInTheMiddle(t *testing.T, c crash) {
 
 	r = start(t, "-data", dir)
 	token = r.token()
-	swept := must[struct{ Intents, Tombstones int }](r, "POST", "/-/sweep?grace=0s", "", "")
+	cleaned := must[struct{ Intents, Tombstones int }](r, "POST", "/-/cleanup?grace=0s", "", "")
 	rows := must[[]struct {
 		PK     int
 		Name   string
@@ -114,15 +114,15 @@ func killInTheMiddle(t *testing.T, c crash) {
 		}
 	}
 	if got := objectFiles(t, dir); got != len(rows) {
-		t.Errorf("%d objects for %d rows after the sweep", got, len(rows))
+		t.Errorf("%d objects for %d rows after the cleanup", got, len(rows))
 	}
-	t.Logf("%d of %d acknowledged, of which the store forgot %d, %d rows (4 were there), %d intents swept", acknowledged, adds, forgotten, len(rows), swept.Intents)
+	t.Logf("%d of %d acknowledged, of which the store forgot %d, %d rows (4 were there), %d intents cleaned up", acknowledged, adds, forgotten, len(rows), cleaned.Intents)
 	if acknowledged == adds && c.pattern == "" {
 		t.Error("the kill came too late to test anything")
 	}
-	again := must[struct{ Intents, Tombstones int }](r, "POST", "/-/sweep?grace=0s", "", "")
+	again := must[struct{ Intents, Tombstones int }](r, "POST", "/-/cleanup?grace=0s", "", "")
 	if again.Intents+again.Tombstones > 0 {
-		t.Errorf("a second sweep found %+v", again)
+		t.Errorf("a second cleanup found %+v", again)
 	}
 	r.stop(syscall.SIGTERM)
 }

@@ -13,7 +13,7 @@ func sections() []section {
 	return []section{
 		{"sequences", "Random sequences of all actions, of several principals in two tenants, over HTTP: every answer is one that the reference model allows.",
 			[]step{test{pkg: "./infra/prove/sequences"}}},
-		{"faults", "Every fault at every call of every action, with client retries and sweeps: the model's outcomes and the invariants, by full scan of table and bucket.",
+		{"faults", "Every fault at every call of every action, with client retries and cleanups: the model's outcomes and the invariants, by full scan of table and bucket.",
 			[]step{test{pkg: "./infra/prove/faults"}}},
 		{"histories", "Concurrent histories, with and without faults, are linearizable; directed races.",
 			[]step{

@@ -62,7 +62,7 @@ const (
 	DocsOpenAPI Action = "docs-openapi"
 	DocsLimits  Action = "docs-limits"
 
-	Sweep Action = "sweep" // on a schedule: no route
+	Cleanup Action = "cleanup" // on a schedule: no route
 )
 
 // Access is who an action is for.

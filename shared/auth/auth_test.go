@@ -72,7 +72,7 @@ func TestMay(t *testing.T) {
 
 		// Without a route nobody asks; who asks all the same is refused.
 		auth.AuthAuthorize: "no one",
-		auth.Sweep:         "no one",
+		auth.Cleanup:       "no one",
 		"no-such-action":   "no one",
 	} {
 		for i, caller := range callers {

@@ -102,7 +102,7 @@ func (c *Client) stage(ctx context.Context, u Upload) (Added, error) {
 	k := call{method: http.MethodPost, path: u.uploads() + "/" + segment(s.ID) + "/complete"}
 	if err := c.into(ctx, k.withJSON(body).keyed(), &o); err != nil {
 		if HasCode(err, "duplicate_output") {
-			_ = c.AbortUpload(ctx, u.Job, s.ID) // a courtesy: it would be swept
+			_ = c.AbortUpload(ctx, u.Job, s.ID) // a courtesy: it would be cleaned up
 		}
 		return c.existing(ctx, u, err, func() (string, error) { return whole, nil })
 	}

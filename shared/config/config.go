@@ -25,7 +25,7 @@ const (
 	ReadShards  = "JOBOUTPUTS_TIMELINE_READ_SHARDS"
 	S3PathStyle = "JOBOUTPUTS_S3_PATH_STYLE"
 	StreamingOn = "JOBOUTPUTS_STREAMING"
-	Grace       = "JOBOUTPUTS_SWEEP_GRACE"
+	Grace       = "JOBOUTPUTS_CLEANUP_GRACE"
 	MaxUpload   = "JOBOUTPUTS_UPLOAD_MAX_SIZE"
 	UploadLife  = "JOBOUTPUTS_UPLOAD_LIFE"
 
@@ -104,9 +104,9 @@ func Uploads() UploadsSection {
 // target has no response streaming it is false, and large bytes redirect.
 func Streaming() bool { return optional(StreamingOn, true, strconv.ParseBool) }
 
-// SweepGrace is how old something unfinished must be before the sweep takes it on;
+// CleanupGrace is how old something unfinished must be before the cleanup takes it on;
 // fallback is the store's own.
-func SweepGrace(fallback time.Duration) time.Duration {
+func CleanupGrace(fallback time.Duration) time.Duration {
 	return optional(Grace, fallback, age)
 }
 

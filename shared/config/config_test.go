@@ -79,10 +79,10 @@ func TestUploads(t *testing.T) {
 	}
 }
 
-func TestSweepGrace(t *testing.T) {
+func TestCleanupGrace(t *testing.T) {
 	for text, want := range map[string]time.Duration{"": time.Hour, "90m": 90 * time.Minute, "0s": 0} {
-		set(t, "JOBOUTPUTS_SWEEP_GRACE="+text)
-		if got := config.SweepGrace(time.Hour); got != want {
+		set(t, "JOBOUTPUTS_CLEANUP_GRACE="+text)
+		if got := config.CleanupGrace(time.Hour); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
 	}
@@ -114,7 +114,7 @@ var sections = map[string]func(){
 	"aws":       func() { config.AWS() },
 	"storage":   func() { config.Storage() },
 	"streaming": func() { config.Streaming() },
-	"grace":     func() { config.SweepGrace(time.Hour) },
+	"grace":     func() { config.CleanupGrace(time.Hour) },
 	"tokens":    func() { config.Tokens() },
 	"user pool": func() { config.UserPool() },
 }
@@ -142,8 +142,8 @@ func TestExit(t *testing.T) {
 		{"storage", append(storage, "JOBOUTPUTS_TIMELINE_READ_SHARDS=1.5"), "JOBOUTPUTS_TIMELINE_READ_SHARDS: "},
 		{"storage", append(storage, "JOBOUTPUTS_S3_PATH_STYLE=yes"), "JOBOUTPUTS_S3_PATH_STYLE: "},
 		{"streaming", []string{"JOBOUTPUTS_STREAMING=on"}, "JOBOUTPUTS_STREAMING: "},
-		{"grace", []string{"JOBOUTPUTS_SWEEP_GRACE=60"}, "JOBOUTPUTS_SWEEP_GRACE: "},
-		{"grace", []string{"JOBOUTPUTS_SWEEP_GRACE=-1h"}, "JOBOUTPUTS_SWEEP_GRACE: "},
+		{"grace", []string{"JOBOUTPUTS_CLEANUP_GRACE=60"}, "JOBOUTPUTS_CLEANUP_GRACE: "},
+		{"grace", []string{"JOBOUTPUTS_CLEANUP_GRACE=-1h"}, "JOBOUTPUTS_CLEANUP_GRACE: "},
 		{"tokens", nil, "JOBOUTPUTS_TOKEN_ISSUER is not set"},
 		{"tokens", tokens[:1], "JOBOUTPUTS_TOKEN_AUDIENCE is not set"},
 		{"tokens", tokens[:2], "JOBOUTPUTS_TOKEN_JWKS_URL is not set"},

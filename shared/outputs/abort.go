@@ -19,7 +19,7 @@ import (
 //	AbortMultipartUpload, DeleteObject
 //
 // The new queue row outlives every link and call that is in flight: what these still
-// bring, the sweep removes. Problems: NotFound, Admit's, UploadNotFound, UploadCompleted,
+// bring, the cleanup removes. Problems: NotFound, Admit's, UploadNotFound, UploadCompleted,
 // Unavailable.
 func (s *Store) AbortUpload(ctx context.Context, tenant string, job int64, id string, admit func(Job) error) error {
 	for attempt := range maxAttempts {
@@ -57,8 +57,8 @@ func (s *Store) AbortUpload(ctx context.Context, tenant string, job int64, id st
 }
 
 // freeLate frees the parts and the object of an upload that can't become an output any
-// more. What fails the sweep does again: there is a queue row, or there was one and this is
-// what a call brought that was still in flight when it was swept. So only a rejection by
+// more. What fails the cleanup does again: there is a queue row, or there was one and this is
+// what a call brought that was still in flight when it was cleaned up. So only a rejection by
 // the tenant guard is an error.
 func (s *Store) freeLate(ctx context.Context, tenant string, row *uploadRow) error {
 	var aborted error
@@ -82,7 +82,7 @@ func (s *Store) abortMultipart(ctx context.Context, key, id string) error {
 
 // finishUpload removes what is left of an upload that was abandoned or aborted. The queue
 // does not know S3's id of it, which was made after the row: it is asked for.
-func (s *Store) finishUpload(ctx context.Context, row queueRow, counts *Swept) error {
+func (s *Store) finishUpload(ctx context.Context, row queueRow, counts *Cleaned) error {
 	claimed, err := s.claim(ctx, row)
 	if err != nil {
 		return err

@@ -41,11 +41,11 @@ type Addition struct {
 // is stored:
 //
 //	strong BatchGet {job, name, key}         answer again, or refuse
-//	Put intent ∥ draw a pk                   from here on, a crash leaves something to sweep
+//	Put intent ∥ draw a pk                   from here on, a crash leaves something to clean up
 //	PutObject                                the bytes, once, verified by S3
 //	transaction {Put O, Put N, Delete intent, Put key}
 //
-// Nothing is visible before the transaction, and it fails if the sweep has claimed the
+// Nothing is visible before the transaction, and it fails if the cleanup has claimed the
 // intent: then the bytes may be gone. Of concurrent adds of one name one wins, by N; of
 // those with one key too, and the others answer the same.
 //
@@ -256,7 +256,7 @@ func (s *Store) giveUp(ctx context.Context, tenant string, o Output, intent queu
 	switch {
 	case err != nil:
 		return Output{}, err
-	case claimed: // the sweep removes the bytes
+	case claimed: // the cleanup removes the bytes
 		return Output{}, duplicate(holder)
 	}
 	var now outputRow

@@ -83,7 +83,7 @@ func (s *Store) setDeletion(partition, sort string, o *Output) *dynamo.Update {
 
 // HardDelete removes an output for good and frees its name: both rows in one transaction
 // that leaves a tombstone, then the bytes, then the tombstone. A row never outlives its
-// bytes; bytes that a crash leaves are the sweep's. The answer is the output as it was,
+// bytes; bytes that a crash leaves are the cleanup's. The answer is the output as it was,
 // with the time of its soft delete or else of this one. Problems: NotFound, Unavailable.
 func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output, error) {
 	for attempt := range maxAttempts {
@@ -107,7 +107,7 @@ func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output
 			return Output{}, failed(err, "hard-delete output %d", pk)
 		}
 		s.delete(&o)
-		// The output is gone either way, and what fails here the sweep finishes: only a breach
+		// The output is gone either way, and what fails here the cleanup finishes: only a breach
 		// is told, since it would fail again.
 		if breach := tenantguard.Breached(s.bury(ctx, tombstone)); breach != nil {
 			return Output{}, breach

@@ -44,7 +44,7 @@ const completeAttempts = 80
 //	transaction {Update upload if open, Put O, Put N, Delete queue row if not claimed, Put key}
 //
 // A crash after any of them leaves an open upload, which another call completes from
-// where it stands, or the sweep removes.
+// where it stands, or the cleanup removes.
 //
 // Problems: as Add's, UploadNotFound, UploadIncomplete (with missing and wrong part
 // numbers), UploadAborted, UploadExpired.
@@ -93,7 +93,7 @@ func (s *Store) complete(ctx context.Context, tenant string, job int64, id strin
 		return row.output()
 	}
 	if err := s.ended(&row); err != nil {
-		if row.State != UploadOpen { // for good: an earlier call, or this one, may have come too late to be swept
+		if row.State != UploadOpen { // for good: an earlier call, or this one, may have come too late to be cleaned up
 			err = cmp.Or(s.freeLate(ctx, tenant, &row), err)
 		}
 		return Output{}, err
@@ -324,7 +324,7 @@ func (s *Store) publishUpload(ctx context.Context, tenant string, row *uploadRow
 		switch {
 		case conditionFailed(reasons[0]), call != nil && conditionFailed(reasons[4]):
 			return Output{}, errAgain // it has ended: the row says how, or the key's
-		case conditionFailed(reasons[3]): // the sweep has it
+		case conditionFailed(reasons[3]): // the cleanup has it
 			if err := s.freeLate(ctx, tenant, row); err != nil {
 				return Output{}, err
 			}

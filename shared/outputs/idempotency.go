@@ -120,7 +120,7 @@ func (r *idempotencyRow) output() (Output, error) {
 }
 
 // begunBefore is the upload that was begun, as it was answered. A link is made anew, and
-// only as long as the upload is open: nobody would sweep what came by a later one.
+// only as long as the upload is open: nobody would clean up what came by a later one.
 func (s *Store) begunBefore(ctx context.Context, tenant string, r *idempotencyRow) (Upload, error) {
 	if r.Upload == nil {
 		return Upload{}, errors.New("an idempotency key has no upload")

@@ -193,7 +193,7 @@ func TestBeginAgain(t *testing.T) {
 	if err := s.AbortUpload(acting(t), tenant, 1, only.ID, anyone); err != nil {
 		t.Fatal(err)
 	}
-	again("after the abort", single, only, false) // what is sent now nobody would sweep
+	again("after the abort", single, only, false) // what is sent now nobody would clean up
 	if _, err := s.Finish(acting(t), tenant, 1, 1, nil, anyone); err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func TestAnswerLost(t *testing.T) {
 	got, err = s.CompleteUpload(acting(t), tenant, 1, u.ID, done)
 	replayedOutput(t, "complete", o, got, err)
 	c.advance(48 * time.Hour)
-	swept(t, s, 0, outputs.Swept{})
+	cleaned(t, s, 0, outputs.Cleaned{})
 	held(t, a, 2, 0)
 }
 
@@ -422,7 +422,7 @@ func TestSameKeyAtOnce(t *testing.T) {
 		}
 	}
 	c.advance(24*time.Hour - time.Minute)
-	if _, err := s.Sweep(t.Context(), 0); err != nil {
+	if _, err := s.Cleanup(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	if got := objects(t, a); got != 2*rounds(t) {
@@ -432,7 +432,7 @@ func TestSameKeyAtOnce(t *testing.T) {
 		t.Errorf("%d multipart uploads, want one at least for each of %d rounds", got, rounds(t))
 	}
 	c.advance(time.Minute)
-	if _, err := s.Sweep(t.Context(), 0); err != nil {
+	if _, err := s.Cleanup(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	held(t, a, 2*rounds(t), 0)

@@ -77,7 +77,7 @@ func TestLateDelivery(t *testing.T) {
 			_, err = s.OutputByName(acting(t), tenant, 1, "n", "t")
 			wantProblem(t, err, problem.OutputNotFound)
 			if name == "add" {
-				swept(t, s, 0, outputs.Swept{Intents: 1})
+				cleaned(t, s, 0, outputs.Cleaned{Intents: 1})
 				held(t, a, 0, 0)
 				return
 			}
@@ -106,7 +106,7 @@ func TestLateDelivery(t *testing.T) {
 			if got := content(t, s, o); got != "late" {
 				t.Errorf("the output has %q", got)
 			}
-			swept(t, s, 0, outputs.Swept{})
+			cleaned(t, s, 0, outputs.Cleaned{})
 		})
 	}
 }

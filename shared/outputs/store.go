@@ -60,7 +60,7 @@ type Store struct {
 	uploads    UploadLimits
 	now        func() time.Time
 
-	sweeper *Store // the same with clients that may do what the sweep does, and nothing else
+	cleaner *Store // the same with clients that may do what the cleanup does, and nothing else
 }
 
 // Open makes the Store of a Lambda, from its environment. It makes no call.
@@ -77,10 +77,10 @@ func Open(section config.StorageSection) *Store {
 }
 
 // New makes a Store. It makes no call. Its calls are held to the tenant of their context
-// (auth.WithTenant), whatever tenant a method is asked for; the sweep's to what it does.
+// (auth.WithTenant), whatever tenant a method is asked for; the cleanup's to what it does.
 func New(cfg Config) *Store {
 	s := newStore(cfg, tenantguard.Tenant)
-	s.sweeper = newStore(cfg, tenantguard.Sweeper)
+	s.cleaner = newStore(cfg, tenantguard.Cleanup)
 	return s
 }
 

@@ -227,8 +227,8 @@ func TestAddRefuses(t *testing.T) {
 	}
 	_, err := s.Add(ctx, tenant, refuse)
 	wantProblem(t, err, problem.PermissionDenied)
-	if swept, err := s.Sweep(ctx, 0); err != nil || swept != (outputs.Swept{}) {
-		t.Errorf("refused adds left %+v (%v)", swept, err)
+	if cleaned, err := s.Cleanup(ctx, 0); err != nil || cleaned != (outputs.Cleaned{}) {
+		t.Errorf("refused adds left %+v (%v)", cleaned, err)
 	}
 }
 
@@ -263,12 +263,12 @@ func TestSixteenAddsOfOneName(t *testing.T) {
 	if got := content(t, s, o); got != fmt.Sprint(winner) {
 		t.Errorf("the content is add %s's, the winner is %d", got, winner)
 	}
-	swept, err := s.Sweep(acting(t), 0)
-	if err != nil || swept.Intents > 15 {
-		t.Errorf("swept %+v, %v", swept, err)
+	cleaned, err := s.Cleanup(acting(t), 0)
+	if err != nil || cleaned.Intents > 15 {
+		t.Errorf("cleaned %+v, %v", cleaned, err)
 	}
 	if got := content(t, s, o); got != fmt.Sprint(winner) {
-		t.Error("the sweep took the winner's bytes")
+		t.Error("the cleanup took the winner's bytes")
 	}
 }
 

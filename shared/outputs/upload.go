@@ -60,7 +60,7 @@ const (
 	UploadCompleted = "completed"
 	UploadAborted   = "aborted"
 
-	uploadExpired = "expired" // in the row alone: the sweep took it
+	uploadExpired = "expired" // in the row alone: the cleanup took it
 )
 
 // NewUpload is content to be staged for a job.
@@ -139,7 +139,7 @@ func (u *Upload) MarshalJSONTo(enc *jsontext.Encoder) error {
 // reserved, so completing it may yet meet another output of that name.
 //
 //	strong BatchGet {job, name, key}   begun already, or refuse
-//	Put queue row                      due after the upload has expired: a crash from here on leaves something to sweep
+//	Put queue row                      due after the upload has expired: a crash from here on leaves something to clean up
 //	CreateMultipartUpload              if there are several parts
 //	Put upload                         with a key: transaction {Put upload, Put key}
 //
@@ -199,7 +199,7 @@ func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Up
 		s.keep(tx, call)
 		err = tx.Run(ctx)
 	}
-	if cancellation(err) != nil { // another call with the key was faster; this one's is swept
+	if cancellation(err) != nil { // another call with the key was faster; this one's is cleaned up
 		if earlier, err := s.lookAgain(ctx, call); err != nil {
 			return Upload{}, err
 		} else if earlier != nil {

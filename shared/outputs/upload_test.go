@@ -254,7 +254,7 @@ func TestUpload(t *testing.T) {
 				}
 			}
 			c.advance(48 * time.Hour)
-			swept(t, s, 0, outputs.Swept{})
+			cleaned(t, s, 0, outputs.Cleaned{})
 			held(t, a, 1, 0)
 		})
 	}

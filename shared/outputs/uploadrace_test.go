@@ -57,7 +57,7 @@ func TestUploadRefused(t *testing.T) {
 		}
 	}
 	c.advance(48 * time.Hour)
-	swept(t, s, 0, outputs.Swept{})
+	cleaned(t, s, 0, outputs.Cleaned{})
 	for _, tc := range []struct{ size, asked, partSize, parts int64 }{
 		{64 << 20, 0, 64 << 20, 1},
 		{64<<20 + 1, 0, 8 << 20, 9},
@@ -81,7 +81,7 @@ func TestUploadRefused(t *testing.T) {
 		}
 	}
 	c.advance(24 * time.Hour)
-	swept(t, s, 0, outputs.Swept{Uploads: 9})
+	cleaned(t, s, 0, outputs.Cleaned{Uploads: 9})
 	held(t, a, 1, 0)
 }
 
@@ -149,9 +149,9 @@ func TestIncomplete(t *testing.T) {
 	if u := status(t, s, several); u.State != outputs.UploadAborted || len(u.Parts) != 0 {
 		t.Errorf("status of an expired upload: %+v", u)
 	}
-	swept(t, s, outputs.Grace, outputs.Swept{})
+	cleaned(t, s, outputs.Grace, outputs.Cleaned{})
 	c.advance(outputs.Grace)
-	swept(t, s, outputs.Grace, outputs.Swept{Uploads: 2})
+	cleaned(t, s, outputs.Grace, outputs.Cleaned{Uploads: 2})
 	held(t, a, 0, 0)
 	_, err = s.CompleteUpload(acting(t), tenant, 1, several.ID, completion())
 	wantProblem(t, err, problem.UploadExpired)
@@ -194,7 +194,7 @@ func TestPartOfAnotherSize(t *testing.T) {
 	}
 }
 
-// TestAbort frees at once what was sent, and by the sweep what is sent still.
+// TestAbort frees at once what was sent, and by the cleanup what is sent still.
 func TestAbort(t *testing.T) {
 	t.Parallel()
 	s, a, c := newStore(t)
@@ -233,8 +233,8 @@ func TestAbort(t *testing.T) {
 		t.Errorf("a single part sent again: %d %s", code, text)
 	}
 	c.advance(outputs.Grace)
-	swept(t, s, outputs.Grace, outputs.Swept{Uploads: 2})
-	swept(t, s, 0, outputs.Swept{})
+	cleaned(t, s, outputs.Grace, outputs.Cleaned{Uploads: 2})
+	cleaned(t, s, 0, outputs.Cleaned{})
 	held(t, a, 0, 0)
 }
 
@@ -266,17 +266,17 @@ func TestSentLate(t *testing.T) {
 		wantProblem(t, err, problem.OutputNotFound)
 	}
 	c.advance(outputs.Grace)
-	swept(t, s, outputs.Grace, outputs.Swept{Uploads: 2})
+	cleaned(t, s, outputs.Grace, outputs.Cleaned{Uploads: 2})
 	held(t, a, 0, 0)
 	if code, text := put(t, last, whole[partBytes:], nil); code != 404 {
-		t.Errorf("sent after the sweep: %d %s", code, text)
+		t.Errorf("sent after the cleanup: %d %s", code, text)
 	}
-	swept(t, s, 0, outputs.Swept{})
+	cleaned(t, s, 0, outputs.Cleaned{})
 	held(t, a, 0, 0)
 }
 
 // TestCrashedUpload dies at each call of an upload's way: the next call goes on from there,
-// or the sweep leaves nothing.
+// or the cleanup leaves nothing.
 func TestCrashedUpload(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -313,7 +313,7 @@ func TestCrashedUpload(t *testing.T) {
 			}
 			_, err := s.OutputByName(acting(t), tenant, 1, "n", "t")
 			wantProblem(t, err, problem.OutputNotFound)
-			want := outputs.Swept{Uploads: 2}
+			want := outputs.Cleaned{Uploads: 2}
 			left := 0
 			if tc.begun {
 				want.Uploads, left = 1, 1
@@ -324,8 +324,8 @@ func TestCrashedUpload(t *testing.T) {
 				}
 			}
 			c.advance(outputs.DefaultUploadLife + outputs.Grace)
-			swept(t, s, outputs.Grace, want)
-			swept(t, s, 0, outputs.Swept{})
+			cleaned(t, s, outputs.Grace, want)
+			cleaned(t, s, 0, outputs.Cleaned{})
 			held(t, a, left, 0)
 		})
 	}
@@ -360,7 +360,7 @@ func TestCrashedBegin(t *testing.T) {
 	}
 	held(t, a, 0, 1)
 	c.advance(outputs.DefaultUploadLife + outputs.Grace)
-	swept(t, s, outputs.Grace, outputs.Swept{Uploads: 1})
+	cleaned(t, s, outputs.Grace, outputs.Cleaned{Uploads: 1})
 	held(t, a, 0, 0)
 }
 
@@ -411,7 +411,7 @@ func rounds(t *testing.T) int {
 }
 
 // TestUploadRaces: whatever meets a completion, there is one outcome: an output whose
-// bytes are there, or none and, after the sweep, nothing.
+// bytes are there, or none and, after the cleanup, nothing.
 func TestUploadRaces(t *testing.T) {
 	t.Parallel()
 	ctx := auth.WithTenant(context.Background(), tenant)
@@ -421,8 +421,8 @@ func TestUploadRaces(t *testing.T) {
 	completing := func(s, _ *outputs.Store, u outputs.Upload) (outputs.Output, error) {
 		return s.CompleteUpload(ctx, tenant, 1, u.ID, completion())
 	}
-	sweep := func(_, later *outputs.Store, _ outputs.Upload) (outputs.Output, error) {
-		_, err := later.Sweep(ctx, 0)
+	cleanup := func(_, later *outputs.Store, _ outputs.Upload) (outputs.Output, error) {
+		_, err := later.Cleanup(ctx, 0)
 		return outputs.Output{}, err
 	}
 	for _, tc := range []struct {
@@ -433,7 +433,7 @@ func TestUploadRaces(t *testing.T) {
 	}{
 		{"complete", completing, "", ""},
 		{"abort", abort, problem.UploadAborted, problem.UploadCompleted},
-		{"sweep", sweep, problem.UploadExpired, ""},
+		{"cleanup", cleanup, problem.UploadExpired, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -465,7 +465,7 @@ func TestUploadRaces(t *testing.T) {
 				}
 			}
 			t.Logf("outcomes %v", outcomes)
-			if _, err := later.Sweep(ctx, 0); err != nil {
+			if _, err := later.Cleanup(ctx, 0); err != nil {
 				t.Fatal(err)
 			}
 			all := objects(t, a)

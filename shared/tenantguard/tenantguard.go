@@ -48,11 +48,11 @@ func Tenant(stack *middleware.Stack) error {
 	})
 }
 
-// Sweeper is the wall around the clients of the sweep, which works on behalf of no tenant:
+// Cleanup guards the clients of the cleanup, which works on behalf of no tenant:
 // it reads and writes the queue, ends uploads, and removes objects. It reads no row of a
 // tenant and no bytes, and writes none.
-func Sweeper(stack *middleware.Stack) error {
-	return build(stack, func(_ context.Context, in any) bool { return sweeps(in) })
+func Cleanup(stack *middleware.Stack) error {
+	return build(stack, func(_ context.Context, in any) bool { return cleanupMay(in) })
 }
 
 // build adds the guard as the first step, so that a rejected call has no effect.

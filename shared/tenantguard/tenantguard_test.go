@@ -339,9 +339,9 @@ func TestTenantRefuses(t *testing.T) {
 
 func acme(t *testing.T) context.Context { return auth.WithTenant(t.Context(), "acme") }
 
-// TestSweeper holds the sweep to what it does, on behalf of whom it may be.
-func TestSweeper(t *testing.T) {
-	c := newClients(tenantguard.Sweeper)
+// TestCleanup holds the cleanup to what it does, on behalf of whom it may be.
+func TestCleanup(t *testing.T) {
+	c := newClients(tenantguard.Cleanup)
 	table, bucket := aws.String("table"), aws.String("bucket")
 	query := func(in dynamodb.QueryInput) error {
 		in.TableName = table
@@ -398,10 +398,10 @@ func TestSweeper(t *testing.T) {
 	}
 	for name, call := range c.calls("acme") { // what is a tenant's alone, also with a tenant in the context
 		switch name {
-		case "UpdateItem of the queue", "DeleteItem of the queue", "DeleteObject", "AbortMultipartUpload": // are the sweep's too
+		case "UpdateItem of the queue", "DeleteItem of the queue", "DeleteObject", "AbortMultipartUpload": // are the cleanup's too
 		default:
 			if err := call(acme(t)); tenantguard.Breached(err) == nil {
-				t.Errorf("the sweep may %s: %v", name, err)
+				t.Errorf("the cleanup may %s: %v", name, err)
 			}
 		}
 	}

@@ -119,7 +119,7 @@ func bills(calls []counted, p prices, cpu map[auth.Action]float64) ([]bill, erro
 	var all []bill
 	for _, f := range functions.Catalogue() {
 		if f.HTTP == nil {
-			continue // the authorizer's answers are cached by the gateway; the sweep is no call
+			continue // the authorizer's answers are cached by the gateway; the cleanup is no call
 		}
 		used, ok := cpu[f.Name]
 		if !ok {

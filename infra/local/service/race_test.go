@@ -61,15 +61,15 @@ func TestRace(t *testing.T) {
 	s.same("what is there", won, info)
 	s.same("the bytes", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
 
-	s.ok(nil, 200, caller{}, "POST", "/-/sweep?grace=0s", "")
+	s.ok(nil, 200, caller{}, "POST", "/-/cleanup?grace=0s", "")
 	if keys := r.objects(t); len(keys) != 1 {
-		t.Errorf("%d objects after the sweep, want 1", len(keys))
+		t.Errorf("%d objects after the cleanup, want 1", len(keys))
 	}
-	s.same("the bytes after the sweep", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
+	s.same("the bytes after the cleanup", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
 }
 
-// TestSweep sweeps what the loser of a race left, but not before its time.
-func TestSweep(t *testing.T) {
+// TestCleanup removes what the loser of a race left, but not before its time.
+func TestCleanup(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.Load(t, peopleSeed, "acme")
@@ -86,14 +86,14 @@ func TestSweep(t *testing.T) {
 	type counts struct{ Intents, Tombstones, Skipped int }
 	for _, tc := range []struct {
 		query   string
-		swept   counts
+		cleaned counts
 		objects int
 	}{
 		{"", counts{}, 2}, {"?grace=30m", counts{}, 2}, {"?grace=0s", counts{Intents: 1}, 1}, {"?grace=0s", counts{}, 1},
 	} {
-		var swept counts
-		s.ok(&swept, 200, caller{}, "POST", "/-/sweep"+tc.query, "")
-		s.same("swept "+tc.query, tc.swept, swept)
+		var cleaned counts
+		s.ok(&cleaned, 200, caller{}, "POST", "/-/cleanup"+tc.query, "")
+		s.same("cleaned "+tc.query, tc.cleaned, cleaned)
 		s.same("objects after "+tc.query, tc.objects, len(r.objects(t)))
 	}
 	s.same("the bytes", "winner", string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))

@@ -66,12 +66,12 @@ func New(cfg Config) (*Service, error) {
 			Functions: functions.Catalogue(),
 			Refused:   functions.Refused,
 			Parts: functions.Parts{
-				Store:      store,
-				Verifier:   token.New(tokens.TokenConfig(), tokens.Client(), cfg.Now),
-				Issuer:     tokens,
-				Streaming:  true,
-				SweepGrace: outputs.Grace,
-				Log:        cfg.Log,
+				Store:        store,
+				Verifier:     token.New(tokens.TokenConfig(), tokens.Client(), cfg.Now),
+				Issuer:       tokens,
+				Streaming:    true,
+				CleanupGrace: outputs.Grace,
+				Log:          cfg.Log,
 			},
 			Edge:     api.Edge{Log: cfg.Log, Now: cfg.Now},
 			Log:      cfg.Log,
@@ -98,11 +98,11 @@ func (s *Service) Load(ctx context.Context, file *seed.Seed) error {
 	return nil
 }
 
-// ServeHTTP serves the API, POST /-/sweep and GET /-/runtime.
+// ServeHTTP serves the API, POST /-/cleanup and GET /-/runtime.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
-	case "/-/sweep":
-		s.sweep(w, r)
+	case "/-/cleanup":
+		s.cleanup(w, r)
 	case "/-/runtime":
 		usage(w)
 	default:
@@ -120,9 +120,9 @@ func usage(w http.ResponseWriter) {
 	})
 }
 
-// sweep runs the sweep now, on what is at least ?grace= old (default: the store's own
+// cleanup runs a cleanup now, on what is at least ?grace= old (default: the store's own
 // grace), and answers what it did.
-func (s *Service) sweep(w http.ResponseWriter, r *http.Request) {
+func (s *Service) cleanup(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		api.WriteProblem(w, problem.New(problem.MethodNotAllowed, "Method \"%s\" not allowed.", r.Method), "")
@@ -133,9 +133,9 @@ func (s *Service) sweep(w http.ResponseWriter, r *http.Request) {
 		api.WriteProblem(w, problem.New(problem.InvalidRequest, "grace: must be a duration such as 0s or 1h"), "")
 		return
 	}
-	swept, err := s.Store.Sweep(r.Context(), grace)
+	cleaned, err := s.Store.Cleanup(r.Context(), grace)
 	if err == nil {
-		err = api.JSON(w, http.StatusOK, swept)
+		err = api.JSON(w, http.StatusOK, cleaned)
 	}
 	if err != nil {
 		f, ok := problem.As(err)

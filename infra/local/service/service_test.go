@@ -127,12 +127,12 @@ func TestMainJob(t *testing.T) {
 	s.refused(409, "job_finished", node, "POST", at+"/outputs/late/t", "")
 	s.refused(409, "job_finished", admin, "POST", at+"/outputs/late/t", "")
 
-	// Nothing was left for the sweep.
-	var swept struct{ Intents, Tombstones, Skipped int }
-	s.ok(&swept, 200, caller{}, "POST", "/-/sweep?grace=0s", "")
-	if swept.Intents+swept.Tombstones+swept.Skipped != 0 {
-		t.Errorf("swept %+v", swept)
+	// Nothing was left for the cleanup.
+	var cleaned struct{ Intents, Tombstones, Skipped int }
+	s.ok(&cleaned, 200, caller{}, "POST", "/-/cleanup?grace=0s", "")
+	if cleaned.Intents+cleaned.Tombstones+cleaned.Skipped != 0 {
+		t.Errorf("cleaned %+v", cleaned)
 	}
-	s.refused(405, "method_not_allowed", caller{}, "GET", "/-/sweep", "")
-	s.refused(400, "invalid_request", caller{}, "POST", "/-/sweep?grace=soon", "")
+	s.refused(405, "method_not_allowed", caller{}, "GET", "/-/cleanup", "")
+	s.refused(400, "invalid_request", caller{}, "POST", "/-/cleanup?grace=soon", "")
 }

@@ -181,8 +181,8 @@ func TestUploads(t *testing.T) {
 	s.ok(&u, 200, node, "GET", late, "")
 	s.same("the state of one that expired", "aborted", u.State)
 
-	var swept outputs.Swept
-	s.script.ok(&swept, 200, caller{}, "POST", "/-/sweep?grace=0s", "")
-	s.same("swept", outputs.Swept{Uploads: 2, Oldest: 86_400}, swept) // begun a day ago
-	s.same("objects after the sweep", 4, len(r.objects(t)))
+	var cleaned outputs.Cleaned
+	s.script.ok(&cleaned, 200, caller{}, "POST", "/-/cleanup?grace=0s", "")
+	s.same("cleaned up", outputs.Cleaned{Uploads: 2, Oldest: 86_400}, cleaned) // begun a day ago
+	s.same("objects after the cleanup", 4, len(r.objects(t)))
 }

@@ -82,7 +82,7 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// TestLeft holds that what a crash leaves is broken only once it should have been swept.
+// TestLeft holds that what a crash leaves is broken only once it should have been cleaned up.
 func TestLeft(t *testing.T) {
 	t.Parallel()
 	b := bench.New(t, "left")
@@ -91,19 +91,19 @@ func TestLeft(t *testing.T) {
 	r.Planned(model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "n", Type: "t", Content: "x"}, bench.CrashAt("TransactWriteItems", 1))
 	r.Audit(false)
 	if len(r.Broken) > 0 {
-		t.Errorf("before the sweep: %v", r.Broken)
+		t.Errorf("before the cleanup: %v", r.Broken)
 	}
-	r.Planned(model.Call{Action: auth.Sweep, Grace: time.Hour}, faults.NewPlan(nil)) // for which it is too young
+	r.Planned(model.Call{Action: auth.Cleanup, Grace: time.Hour}, faults.NewPlan(nil)) // for which it is too young
 	stores, err := audit.Read(t.Context(), b.Rig.AWS)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if broken := stores.Broken(true); len(broken) != 2 { // the queue row, and the object
-		t.Errorf("after a sweep that may do nothing: %q", broken)
+		t.Errorf("after a cleanup that may do nothing: %q", broken)
 	}
-	r.Planned(model.Call{Action: auth.Sweep}, faults.NewPlan(nil))
+	r.Planned(model.Call{Action: auth.Cleanup}, faults.NewPlan(nil))
 	if r.Audit(true); len(r.Broken) > 0 {
-		t.Errorf("after the sweep: %v", r.Broken)
+		t.Errorf("after the cleanup: %v", r.Broken)
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// Broken says which promises what is there breaks; none = it keeps them. Swept says that
-// everything that was due has been swept, after which nothing may be left of it.
-func (s *Stores) Broken(swept bool) []string {
+// Broken says which promises what is there breaks; none = it keeps them. Clean says that
+// everything that was due has been cleaned up, after which nothing may be left of it.
+func (s *Stores) Broken(cleaned bool) []string {
 	var broken []string
 	say := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
 	var (
@@ -43,8 +43,8 @@ func (s *Stores) Broken(swept bool) []string {
 			if !strings.HasSuffix(r.SK, "#"+r.Tenant+"#"+r.Object) {
 				say("a queue row %s that does not name its object %s", r.SK, r.object())
 			}
-			if swept {
-				say("a queue row after the sweep: %s %s", r.Kind, r.SK)
+			if cleaned {
+				say("a queue row after the cleanup: %s %s", r.Kind, r.SK)
 			}
 		case "U":
 			users[fmt.Sprintf("%s#%d", r.PK, r.Pk)]++
@@ -97,13 +97,13 @@ func (s *Stores) Broken(swept bool) []string {
 	for key := range s.objects {
 		_, has := owned[key]
 		_, waits := waiting[key]
-		if !has && (!waits || swept) {
-			say("the object %s belongs to nothing, swept: %v", key, swept)
+		if !has && (!waits || cleaned) {
+			say("the object %s belongs to nothing, cleaned up: %v", key, cleaned)
 		}
 	}
 	for key, n := range s.multiparts {
-		if _, waits := waiting[key]; !waits || swept {
-			say("%d multipart uploads of %s belong to nothing, swept: %v", n, key, swept)
+		if _, waits := waiting[key]; !waits || cleaned {
+			say("%d multipart uploads of %s belong to nothing, cleaned up: %v", n, key, cleaned)
 		}
 	}
 	slices.Sort(broken)

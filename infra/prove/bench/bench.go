@@ -99,12 +99,12 @@ func (r *Run) Planned(c model.Call, p *faults.Plan) model.Answer {
 
 // Audit reads everything there is and holds it against what is promised and what the
 // model permits.
-func (r *Run) Audit(swept bool) *audit.Stores {
+func (r *Run) Audit(cleaned bool) *audit.Stores {
 	stores, err := audit.Read(context.Background(), r.Rig.AWS)
 	if err != nil {
 		panic(err)
 	}
-	r.Broken = append(r.Broken, stores.Broken(swept)...)
+	r.Broken = append(r.Broken, stores.Broken(cleaned)...)
 	if diff := r.Possible.Admits(stores.State(r.Admin.Tenant)); diff != "" {
 		r.Broken = append(r.Broken, "the rows are in no state the model permits: "+diff)
 	}

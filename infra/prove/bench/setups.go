@@ -66,7 +66,7 @@ func SentInParts(r *Run) {
 	Sent(r)
 }
 
-// Left is what a sweep meets: an intent with bytes, a tombstone with bytes, and uploads
+// Left is what a cleanup meets: an intent with bytes, a tombstone with bytes, and uploads
 // that were abandoned.
 func Left(r *Run) {
 	SentInParts(r)

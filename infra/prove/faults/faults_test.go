@@ -65,7 +65,7 @@ func recorded(t *testing.T) map[string][]faults.Call {
 	b := bench.New(t, "clean")
 	all := map[string][]faults.Call{}
 	for _, s := range scenarios() {
-		broken, calls, err := try(b, trial{scenario: s, sweeps: 1})
+		broken, calls, err := try(b, trial{scenario: s, cleanups: 1})
 		if err != nil {
 			t.Fatalf("%s: %v", s.name, err)
 		}
@@ -78,7 +78,7 @@ func recorded(t *testing.T) map[string][]faults.Call {
 }
 
 // TestEveryFault lets every fault befall every call of every action, with every number of
-// repetitions and sweeps; at less than the full scale, a sample of that.
+// repetitions and cleanups; at less than the full scale, a sample of that.
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	check := report.Begin(t, "faults", report.Seed())
@@ -91,8 +91,8 @@ func TestEveryFault(t *testing.T) {
 					continue
 				}
 				for retries := range 3 {
-					for sweeps := 1; sweeps <= 2; sweeps++ {
-						cases = append(cases, trial{s, map[point]faults.Kind{{0, call}: kind}, retries, sweeps})
+					for cleanups := 1; cleanups <= 2; cleanups++ {
+						cases = append(cases, trial{s, map[point]faults.Kind{{0, call}: kind}, retries, cleanups})
 					}
 				}
 			}
@@ -105,7 +105,7 @@ func TestEveryFault(t *testing.T) {
 	telling := slices.IndexFunc(cases, func(c trial) bool { return c.rank() > 0 })
 	cases = cases[:report.Count(telling+20, all)]
 	tried, wrong := tryAll(t, check, cases)
-	check.AtLeast(fmt.Sprintf("cases (action, call, fault, retries, sweeps) tried, of %d there are", all), tried, len(cases))
+	check.AtLeast(fmt.Sprintf("cases (action, call, fault, retries, cleanups) tried, of %d there are", all), tried, len(cases))
 	check.Equal("of these outside the model, or with a promise broken", wrong, 0)
 }
 
@@ -113,14 +113,14 @@ func TestEveryFault(t *testing.T) {
 // lost, and nobody who tries again.
 func (c trial) rank() int {
 	for p, kind := range c.faults {
-		if faults.Writes(p.call.Operation) && (kind == faults.CrashAfter || kind == faults.LostOnce) && c.retries == 0 && c.sweeps == 1 {
+		if faults.Writes(p.call.Operation) && (kind == faults.CrashAfter || kind == faults.LostOnce) && c.retries == 0 && c.cleanups == 1 {
 			return 0
 		}
 	}
 	return 1
 }
 
-// TestPairs lets two faults befall an action, its repetitions and the sweep after them.
+// TestPairs lets two faults befall an action, its repetitions and the cleanup after them.
 func TestPairs(t *testing.T) {
 	t.Parallel()
 	check := report.Begin(t, "faults", report.Seed())
@@ -135,7 +135,7 @@ func TestPairs(t *testing.T) {
 		for len(c.faults) < 2 {
 			request, of := random.IntN(c.retries+2), calls[s.name]
 			if request > c.retries {
-				request, of = sweepRequest, calls["sweep"]
+				request, of = cleanupRequest, calls["cleanup"]
 			}
 			call, kind := of[random.IntN(len(of))], faults.Kinds[random.IntN(len(faults.Kinds))]
 			if kind.Befalls(call.Operation) {

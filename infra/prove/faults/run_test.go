@@ -14,21 +14,21 @@ import (
 )
 
 // point is a call of one of a case's requests: of the action, of its repetitions, or of
-// the sweep after them.
+// the cleanup after them.
 type point struct {
-	request int // 0 = the action, 1 and 2 its repetitions, sweepRequest the sweep
+	request int // 0 = the action, 1 and 2 its repetitions, cleanupRequest the cleanup
 	call    faults.Call
 }
 
-const sweepRequest = 9
+const cleanupRequest = 9
 
 // trial is one case: which calls fail how, how often the client repeats its request, and how
-// many sweeps run at once afterwards.
+// many cleanups run at once afterwards.
 type trial struct {
 	scenario scenario
 	faults   map[point]faults.Kind
 	retries  int
-	sweeps   int
+	cleanups int
 }
 
 func (c trial) String() string {
@@ -36,7 +36,7 @@ func (c trial) String() string {
 	for p, kind := range c.faults {
 		all = append(all, fmt.Sprintf("request %d, %s: %s", p.request, p.call, kind))
 	}
-	return fmt.Sprintf("%s; %s; %d retries, %d sweeps", c.scenario.name, strings.Join(all, "; "), c.retries, c.sweeps)
+	return fmt.Sprintf("%s; %s; %d retries, %d cleanups", c.scenario.name, strings.Join(all, "; "), c.retries, c.cleanups)
 }
 
 func (c trial) plan(request int) *faults.Plan {
@@ -81,12 +81,12 @@ func try(b *bench.Bench, c trial) (broken []string, calls []faults.Call, err err
 	}
 	r.Audit(false)
 	b.Rig.Clock.Advance(25 * time.Hour) // what was abandoned is due
-	plan := c.plan(sweepRequest)
+	plan := c.plan(cleanupRequest)
 	var all sync.WaitGroup
-	for range c.sweeps {
-		all.Go(func() { _, _ = b.Rig.Service.Store.Sweep(faults.With(ctx, plan), 0) })
+	for range c.cleanups {
+		all.Go(func() { _, _ = b.Rig.Service.Store.Cleanup(faults.With(ctx, plan), 0) })
 	}
 	all.Wait()
-	r.Planned(model.Call{Action: auth.Sweep}, faults.NewPlan(nil)) // finishes what a fault stopped
+	r.Planned(model.Call{Action: auth.Cleanup}, faults.NewPlan(nil)) // finishes what a fault stopped
 	return r.Broken, calls, r.Audit(true).Empty(ctx)
 }

@@ -69,9 +69,9 @@ func scenarios() []scenario {
 		{"complete in parts", bench.SentInParts, onUpload(auth.UploadsComplete)},
 		{"abort", bench.Sent, onUpload(auth.UploadsAbort)},
 		{"abort in parts", bench.SentInParts, onUpload(auth.UploadsAbort)},
-		{"sweep", bench.Left, func(r *bench.Run) model.Call {
+		{"cleanup", bench.Left, func(r *bench.Run) model.Call {
 			r.Rig.Clock.Advance(25 * time.Hour)
-			return model.Call{Action: auth.Sweep}
+			return model.Call{Action: auth.Cleanup}
 		}},
 	}
 }

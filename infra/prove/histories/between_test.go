@@ -16,18 +16,18 @@ import (
 	"joboutputs/shared/auth"
 )
 
-// TestBetween stops a sweep before one of its calls, and lets an add or a completion take
+// TestBetween stops a cleanup before one of its calls, and lets an add or a completion take
 // its last step there: it becomes visible, with its bytes, or it is refused.
 func TestBetween(t *testing.T) {
 	t.Parallel()
 	b := bench.New(t, "between")
-	sweeper := ahead(b)
+	cleaner := ahead(b)
 	add := model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "model", Type: "bin", Content: "content"}
 	for _, tc := range []struct {
 		name    string
 		setup   func(*bench.Run)
 		call    func(*bench.Run) model.Call
-		stopped faults.Call // of the sweep
+		stopped faults.Call // of the cleanup
 		visible bool        // whether the output must be; otherwise it must not
 	}{
 		{"add before the claim", bench.Started, func(*bench.Run) model.Call { return add }, faults.Call{Operation: "UpdateItem", Nth: 1}, true},
@@ -59,19 +59,19 @@ func TestBetween(t *testing.T) {
 			}()
 			<-ready
 			met := false
-			sweeping := faults.NewPlan(nil)
-			sweeping.Before = func(c faults.Call) {
+			cleaning := faults.NewPlan(nil)
+			cleaning.Before = func(c faults.Call) {
 				if c == tc.stopped {
 					met = true
 					close(resume)
 					done <- <-done // it has ended
 				}
 			}
-			if _, err := sweeper.Sweep(faults.With(t.Context(), sweeping), 0); err != nil {
+			if _, err := cleaner.Cleanup(faults.With(t.Context(), cleaning), 0); err != nil {
 				t.Fatal(err)
 			}
 			if !met {
-				t.Fatalf("the sweep made no call %s", tc.stopped)
+				t.Fatalf("the cleanup made no call %s", tc.stopped)
 			}
 			a := <-done
 			if visible := a.Status == 200; visible != tc.visible {
@@ -131,7 +131,7 @@ func TestCounterSetBack(t *testing.T) {
 			}
 			r.Do(tc.call(r)) // the next one is free
 			b.Rig.Clock.Advance(25 * time.Hour)
-			r.Do(model.Call{Action: auth.Sweep})
+			r.Do(model.Call{Action: auth.Cleanup})
 			r.Audit(true)
 			for _, what := range r.Broken {
 				t.Error(what)

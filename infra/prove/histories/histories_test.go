@@ -60,7 +60,7 @@ func TestHistories(t *testing.T) {
 	check.AtMost("calls not answered without a fault", unanswered, calls/1000)
 }
 
-// afterwards holds what is stored against what is promised, before and after a sweep, and
+// afterwards holds what is stored against what is promised, before and after a cleanup, and
 // clears it.
 func afterwards(t *testing.T, b *bench.Bench) []string {
 	t.Helper()
@@ -70,7 +70,7 @@ func afterwards(t *testing.T, b *bench.Bench) []string {
 	}
 	broken := stores.Broken(false)
 	b.Rig.Clock.Advance(25 * time.Hour)
-	if _, err := b.Rig.Service.Store.Sweep(t.Context(), 0); err != nil {
+	if _, err := b.Rig.Service.Store.Cleanup(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	if stores, err = audit.Read(t.Context(), b.Rig.AWS); err != nil {

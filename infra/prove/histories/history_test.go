@@ -114,7 +114,7 @@ func (h *history) act(client, i int, random *rand.Rand) {
 	case last: // from here on, the job admits nothing
 		c = model.Call{Action: auth.JobsFinish, Caller: h.Node, Job: 1}
 	case random.IntN(20) == 0: // what is younger than the grace, which is all there is, it lets be
-		c = model.Call{Action: auth.Sweep, Grace: grace}
+		c = model.Call{Action: auth.Cleanup, Grace: grace}
 	}
 	var plan *faults.Plan
 	if h.faulty && random.IntN(6) == 0 {

@@ -99,7 +99,7 @@ func (h *history) parts() []*part {
 			}
 		}
 		switch e.call.Action {
-		case auth.Sweep: // nothing a client could see
+		case auth.Cleanup: // nothing a client could see
 		case auth.JobsFinish:
 			job.add(e)
 		case auth.JobsAddOutput, auth.UploadsComplete:

@@ -34,7 +34,7 @@ func races() []race {
 	add := func(content string) model.Call {
 		return model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "model", Type: "bin", Content: content}
 	}
-	sweep := model.Call{Action: auth.Sweep, At: late}
+	cleanup := model.Call{Action: auth.Cleanup, At: late}
 	const often, seldom = 1000, 250
 	return []race{
 		{"reinstate ∥ hard delete", often, func(r *bench.Run) { bench.Destroyed(r); r.Rig.Clock.Advance(time.Second) }, func(r *bench.Run) [2]model.Call {
@@ -54,16 +54,16 @@ func races() []race {
 			c.Name = "staged"
 			return [2]model.Call{c, r.OfUpload(auth.UploadsComplete)}
 		}},
-		{"add ∥ sweep in its grace", seldom, bench.Started, func(*bench.Run) [2]model.Call {
-			return [2]model.Call{add("content"), {Action: auth.Sweep, Grace: grace}}
+		{"add ∥ cleanup in its grace", seldom, bench.Started, func(*bench.Run) [2]model.Call {
+			return [2]model.Call{add("content"), {Action: auth.Cleanup, Grace: grace}}
 		}},
 		{"complete ∥ complete", seldom, bench.Sent, func(r *bench.Run) [2]model.Call {
 			return [2]model.Call{r.OfUpload(auth.UploadsComplete), r.OfUpload(auth.UploadsComplete)}
 		}},
-		{"complete ∥ sweep", often, bench.Sent, func(r *bench.Run) [2]model.Call {
-			return [2]model.Call{r.OfUpload(auth.UploadsComplete), sweep}
+		{"complete ∥ cleanup", often, bench.Sent, func(r *bench.Run) [2]model.Call {
+			return [2]model.Call{r.OfUpload(auth.UploadsComplete), cleanup}
 		}},
-		{"sweep ∥ sweep", often, bench.LeftSingle, func(*bench.Run) [2]model.Call { return [2]model.Call{sweep, sweep} }},
+		{"cleanup ∥ cleanup", often, bench.LeftSingle, func(*bench.Run) [2]model.Call { return [2]model.Call{cleanup, cleanup} }},
 	}
 }
 
@@ -77,7 +77,7 @@ func ahead(b *bench.Bench) *outputs.Store {
 	})
 }
 
-// late marks a sweep whose clock is ahead, so that what is there is due to it alone.
+// late marks a cleanup whose clock is ahead, so that what is there is due to it alone.
 const late = "late"
 
 // TestRaces runs each race many times.
@@ -100,7 +100,7 @@ func TestRaces(t *testing.T) {
 				orders[order]++
 				r.Audit(false)
 				b.Rig.Clock.Advance(25 * time.Hour)
-				r.Planned(model.Call{Action: auth.Sweep}, faults.NewPlan(nil))
+				r.Planned(model.Call{Action: auth.Cleanup}, faults.NewPlan(nil))
 				if err := r.Audit(true).Empty(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -130,17 +130,17 @@ func meet(r *bench.Run, ahead *outputs.Store, calls [2]model.Call, delay time.Du
 		if c.Caller.Tenant == "" {
 			c.Caller = r.Admin
 		}
-		swept := c.At == late
+		cleaned := c.At == late
 		c.At = wire.Time(r.Rig.Clock.Now())
-		if swept {
+		if cleaned {
 			c.At = wire.Time(r.Rig.Clock.Now().Add(outputs.DefaultUploadLife))
 		}
 		all.Go(func() {
 			if i == delayed {
 				time.Sleep(delay)
 			}
-			if swept {
-				_, errs[i] = ahead.Sweep(context.Background(), 0)
+			if cleaned {
+				_, errs[i] = ahead.Cleanup(context.Background(), 0)
 				answers[i].Status = 200
 				return
 			}

@@ -14,13 +14,13 @@ import (
 	"joboutputs/shared/localaws"
 )
 
-// broken reads every row and the name of every object, after a sweep, and answers what
+// broken reads every row and the name of every object, after a cleanup, and answers what
 // must not be: an output of which there is only one row, two rows that differ, a row
 // without bytes or with bytes of another size, bytes without a row, and anything still
-// waiting for a sweep.
+// waiting for a cleanup.
 func (s *site) broken() ([]string, error) {
 	ctx := s.t.Context()
-	if _, err := s.store.Sweep(ctx, 0); err != nil {
+	if _, err := s.store.Cleanup(ctx, 0); err != nil {
 		return nil, err
 	}
 	var all []string
@@ -40,7 +40,7 @@ func (s *site) broken() ([]string, error) {
 			maps.DeleteFunc(row, func(name string, _ any) bool { return name == "PK" || name == "SK" || name == "TLPK" || name == "TLSK" })
 			switch object := fmt.Sprint(row["object"]); {
 			case strings.HasPrefix(partition, "W#"):
-				all = append(all, fmt.Sprintf("the sweep left %s", sort))
+				all = append(all, fmt.Sprintf("the cleanup left %s", sort))
 			case sort == "O":
 				if byPK[object] != nil {
 					all = append(all, "two outputs have the object "+object)

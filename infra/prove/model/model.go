@@ -54,7 +54,7 @@ type Call struct {
 	Description string
 	Error       *string       // how a job ends
 	Inactive    bool          // a list: of what is softly deleted, too
-	Grace       time.Duration // of a sweep
+	Grace       time.Duration // of a cleanup
 }
 
 // Send is a client's PUT of an upload's content to S3, by the links it was given.
@@ -91,7 +91,7 @@ func (s State) Step(c Call, a Answer) []State {
 		if a.Output != nil && want.Output != nil { // somebody else learned its pk
 			next.learn(*a.Output)
 		}
-		if c.Action == auth.Sweep { // it takes one thing after the other, and may have stopped anywhere
+		if c.Action == auth.Cleanup { // it takes one thing after the other, and may have stopped anywhere
 			return between(s, next)
 		}
 		return []State{s, next}
@@ -143,7 +143,7 @@ func (c Call) may() (Answer, bool) {
 // Do is what the service does with a call: its answer and the state after it, both open
 // where the service chooses.
 func (s State) Do(c Call) (Answer, State) {
-	if c.Action != Send && c.Action != auth.Sweep {
+	if c.Action != Send && c.Action != auth.Cleanup {
 		if no, ok := c.may(); !ok {
 			return no, s
 		}
@@ -178,7 +178,7 @@ func (s State) Do(c Call) (Answer, State) {
 		a = next.add(c)
 	case auth.UploadsBegin, auth.UploadsStatus, auth.UploadsComplete, auth.UploadsAbort, Send:
 		a = next.upload(c)
-	case auth.Sweep: // nothing a caller could see, but for uploads whose time is over
+	case auth.Cleanup: // nothing a caller could see, but for uploads whose time is over
 		for id, u := range s.Uploads {
 			if u.State == open && u.Expires <= before(c.At, c.Grace) {
 				u.State = expired

@@ -15,8 +15,8 @@ func mutants() []mutant {
 			`Put(s.table.Put(o.byName(tenant))).`, store("TestSixteenAddsOfOneName"),
 		},
 		{
-			"adding does not ask whether the sweep has its intent", "shared/outputs/add.go",
-			".\n\t\t\tIf(\"attribute_exists('PK') AND attribute_not_exists('claimed')\")).", ").", store("TestSweptWhileAdding"),
+			"adding does not ask whether the cleanup has its intent", "shared/outputs/add.go",
+			".\n\t\t\tIf(\"attribute_exists('PK') AND attribute_not_exists('claimed')\")).", ").", store("TestCleanupWhileAdding"),
 		},
 		{
 			"a deletion time is written over any version", "shared/outputs/change.go",
@@ -71,11 +71,11 @@ func mutants() []mutant {
 			`tenantguard.Breached(s.bury(ctx, tombstone))`, `tenantguard.Breached(nil)`, store("TestReinstateAgainstHardDelete"),
 		},
 		{
-			"the sweep has no patience", "shared/outputs/sweep.go",
+			"the cleanup has no patience", "shared/outputs/cleanup.go",
 			`s.now().Add(Grace - grace)`, `s.now().Add(Grace)`, store("TestCrashedAdd"),
 		},
 		{
-			"the sweep keeps the bytes", "shared/outputs/sweep.go",
+			"the cleanup keeps the bytes", "shared/outputs/cleanup.go",
 			"_, err := s.s3.DeleteObject(ctx, &s3.DeleteObjectInput{\n\t\tBucket: &s.bucket,\n\t\tKey:    aws.String(objectKey(row.Tenant, row.Object)),\n\t})",
 			"_, err := s.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket})\n\t_ = aws.String", store("TestCrashedAdd"),
 		},

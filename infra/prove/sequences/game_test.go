@@ -72,7 +72,7 @@ func (g *game) do(c model.Call) (model.Answer, error) {
 		return a, fmt.Errorf("%s: no answer (%d)", c, a.Status)
 	}
 	tenant := c.Caller.Tenant
-	if tenant == "" { // a sweep is everybody's
+	if tenant == "" { // a cleanup is everybody's
 		for _, tenant := range g.tenants {
 			if g.states[tenant], err = g.states[tenant].Step(c, a); err != nil {
 				return a, err

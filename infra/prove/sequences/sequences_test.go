@@ -172,8 +172,8 @@ func play(t *rapid.T, g *game, kinds map[auth.Action]map[int]int) {
 			t.Logf("%s later", d)
 			g.rig.Clock.Advance(d)
 		},
-		"sweep": func(*rapid.T) {
-			do(model.Call{Action: auth.Sweep, Grace: rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(t, "grace")})
+		"cleanup": func(*rapid.T) {
+			do(model.Call{Action: auth.Cleanup, Grace: rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(t, "grace")})
 		},
 		"add 2": named(auth.JobsAddOutput), "send 2": onUpload(model.Send), "complete 2": onUpload(auth.UploadsComplete), // more often
 	}

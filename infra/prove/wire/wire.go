@@ -50,8 +50,8 @@ var client = &http.Client{
 // Do makes a call. An error is the harness's own: whatever the service does is an answer.
 func (w *Wire) Do(ctx context.Context, c model.Call) (model.Answer, error) {
 	switch c.Action {
-	case auth.Sweep:
-		if _, err := w.service.Store.Sweep(ctx, c.Grace); err != nil {
+	case auth.Cleanup:
+		if _, err := w.service.Store.Cleanup(ctx, c.Grace); err != nil {
 			return model.Answer{Unknown: true}, nil //nolint:nilerr // it stops at the first error, and goes on when it runs again
 		}
 		return model.Answer{Status: http.StatusOK}, nil

@@ -92,7 +92,7 @@ func (s *Service) ExpireToken() { s.mu.Lock(); defer s.mu.Unlock(); s.token++ }
 // ExpireLinks makes all links that were given out bad ones.
 func (s *Service) ExpireLinks() { s.mu.Lock(); defer s.mu.Unlock(); s.epoch++ }
 
-// Forget loses all uploads that are not complete, as the sweep does.
+// Forget loses all uploads that are not complete, as the cleanup does.
 func (s *Service) Forget() { s.mu.Lock(); defer s.mu.Unlock(); clear(s.uploads) }
 
 // SetFault sets Fault.

@@ -20,7 +20,7 @@ const (
 	uploadKind    = "upload"    // bytes are being staged; with its completion the row goes
 )
 
-// Grace is how old a queue row must be before the sweep takes it on: longer than any put
+// Grace is how old a queue row must be before the cleanup takes it on: longer than any put
 // may be in flight (a function's time-out, a presigned link's life, 15 minutes of clock
 // and network).
 const Grace = time.Hour
@@ -36,37 +36,37 @@ func (s *Store) queued(kind, tenant, object string, now time.Time) queueRow {
 	}
 }
 
-// Swept counts what a sweep did.
-type Swept struct {
+// Cleaned counts what a cleanup did.
+type Cleaned struct {
 	Intents    int `json:"intents"`    // adds that never became visible
 	Tombstones int `json:"tombstones"` // hard deletes that stopped half-way
 	Uploads    int `json:"uploads"`    // staged uploads that were abandoned, or aborted
-	Skipped    int `json:"skipped"`    // became visible, or was finished, while the sweep looked
+	Skipped    int `json:"skipped"`    // became visible, or was finished, while the cleanup looked
 
 	// Oldest is the age in seconds of the oldest row that was due: what is much older than
 	// the grace was met before and could not be finished.
 	Oldest int64 `json:"oldest_seconds"`
 }
 
-// Sweep finishes what a crash left: it removes the bytes of every intent and tombstone
+// Cleanup finishes what a crash left: it removes the bytes of every intent and tombstone
 // that is at least grace old, by reading the queue's partitions for what is due. Running
 // twice, also at once, is harmless: an intent is claimed before its bytes go, and a claim
 // makes the add's late transaction fail. It stops at the first error; the next run goes
 // on where it stopped. It works on behalf of no tenant, by clients of its own.
-func (s *Store) Sweep(ctx context.Context, grace time.Duration) (Swept, error) {
-	return s.sweeper.sweep(ctx, grace)
+func (s *Store) Cleanup(ctx context.Context, grace time.Duration) (Cleaned, error) {
+	return s.cleaner.cleanup(ctx, grace)
 }
 
-func (s *Store) sweep(ctx context.Context, grace time.Duration) (Swept, error) {
+func (s *Store) cleanup(ctx context.Context, grace time.Duration) (Cleaned, error) {
 	due := FormatTime(s.now().Add(Grace - grace))
-	counts := make([]Swept, queuePartitions)
+	counts := make([]Cleaned, queuePartitions)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(4)
 	for i := range queuePartitions {
-		group.Go(func() error { return s.sweepPartition(ctx, "W#"+strconv.Itoa(i), due, &counts[i]) })
+		group.Go(func() error { return s.cleanPartition(ctx, "W#"+strconv.Itoa(i), due, &counts[i]) })
 	}
 	err := group.Wait()
-	var total Swept
+	var total Cleaned
 	for _, c := range counts {
 		total.Intents += c.Intents
 		total.Tombstones += c.Tombstones
@@ -77,7 +77,7 @@ func (s *Store) sweep(ctx context.Context, grace time.Duration) (Swept, error) {
 	return total, err
 }
 
-func (s *Store) sweepPartition(ctx context.Context, partition, due string, counts *Swept) error {
+func (s *Store) cleanPartition(ctx context.Context, partition, due string, counts *Cleaned) error {
 	iter := s.table.Get("PK", partition).Range("SK", dynamo.LessOrEqual, due+"#~").Consistent(true).Iter()
 	for row := (queueRow{}); iter.Next(ctx, &row); row = (queueRow{}) {
 		if text, _, ok := strings.Cut(row.SortKey, "#"); ok && counts.Oldest == 0 { // they come in order
@@ -95,7 +95,7 @@ func (s *Store) sweepPartition(ctx context.Context, partition, due string, count
 	return nil
 }
 
-func (s *Store) finish(ctx context.Context, row queueRow, counts *Swept) error {
+func (s *Store) finish(ctx context.Context, row queueRow, counts *Cleaned) error {
 	if !strings.HasSuffix(row.SortKey, "#"+row.Tenant+"#"+row.Object) {
 		return fmt.Errorf("queue row %s does not name its own object", row.SortKey)
 	}
@@ -142,7 +142,7 @@ func (s *Store) bury(ctx context.Context, row queueRow) error {
 		Bucket: &s.bucket,
 		Key:    aws.String(objectKey(row.Tenant, row.Object)),
 	})
-	if err != nil && !hasCode(err, "NoSuchKey") { // S3 does not mind; VersityGW does, if another sweep is just ahead
+	if err != nil && !hasCode(err, "NoSuchKey") { // S3 does not mind; VersityGW does, if another cleanup is just ahead
 		return failed(err, "delete an object")
 	}
 	if err := s.table.Delete("PK", row.PartitionKey).Range("SK", row.SortKey).Run(ctx); err != nil {

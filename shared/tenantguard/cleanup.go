@@ -9,8 +9,8 @@ import (
 	"joboutputs/shared/auth"
 )
 
-// sweeps reports whether a call is one that the sweep makes.
-func sweeps(in any) bool {
+// cleanupMay reports whether the cleanup makes such a call.
+func cleanupMay(in any) bool {
 	switch in := in.(type) {
 	case *dynamodb.QueryInput:
 		return in.IndexName == nil && in.KeyConditionExpression == nil && strings.HasPrefix(equal(in.KeyConditions["PK"]), "W#")

@@ -65,15 +65,15 @@ var errCrash = errors.New("crash")
 
 func crash(context.Context) error { return errCrash }
 
-// swept sweeps and compares what was done.
-func swept(t *testing.T, s *outputs.Store, grace time.Duration, want outputs.Swept) {
+// cleaned runs a cleanup and compares its counts.
+func cleaned(t *testing.T, s *outputs.Store, grace time.Duration, want outputs.Cleaned) {
 	t.Helper()
-	got, err := s.Sweep(acting(t), grace)
+	got, err := s.Cleanup(acting(t), grace)
 	if err != nil {
-		t.Fatalf("sweep: %v", err)
+		t.Fatalf("cleanup: %v", err)
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(outputs.Swept{}, "Oldest")); diff != "" {
-		t.Errorf("sweep with grace %s (-want +got):\n%s", grace, diff)
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(outputs.Cleaned{}, "Oldest")); diff != "" {
+		t.Errorf("cleanup with grace %s (-want +got):\n%s", grace, diff)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestAddIsSentTwice(t *testing.T) {
 	}
 	_, err = again.Add(acting(t), tenant, addition(1, "model", "bin", "hello"))
 	wantProblem(t, err, problem.DuplicateOutput)
-	swept(t, s, 0, outputs.Swept{})
+	cleaned(t, s, 0, outputs.Cleaned{})
 }
 
 func TestCrashedAdd(t *testing.T) {
@@ -138,33 +138,33 @@ func TestCrashedAdd(t *testing.T) {
 			_, err := s.OutputByName(acting(t), tenant, 1, "n", "t")
 			wantProblem(t, err, problem.OutputNotFound)
 
-			swept(t, s, outputs.Grace, outputs.Swept{}) // too young
+			cleaned(t, s, outputs.Grace, outputs.Cleaned{}) // too young
 			c.advance(outputs.Grace)
-			if got, err := s.Sweep(acting(t), 2*outputs.Grace); err != nil || got.Oldest != 0 {
+			if got, err := s.Cleanup(acting(t), 2*outputs.Grace); err != nil || got.Oldest != 0 {
 				t.Errorf("nothing is two hours old: %+v, %v", got, err)
 			}
-			old, err := s.Sweep(acting(t), outputs.Grace)
-			if want := (outputs.Swept{Intents: 1, Oldest: 3600}); err != nil || old != want {
-				t.Errorf("swept %+v (%v), want %+v", old, err, want)
+			old, err := s.Cleanup(acting(t), outputs.Grace)
+			if want := (outputs.Cleaned{Intents: 1, Oldest: 3600}); err != nil || old != want {
+				t.Errorf("cleaned %+v (%v), want %+v", old, err, want)
 			}
-			swept(t, s, 0, outputs.Swept{})
+			cleaned(t, s, 0, outputs.Cleaned{})
 			if got := objects(t, a); got != 0 {
-				t.Errorf("%d objects after the sweep", got)
+				t.Errorf("%d objects after the cleanup", got)
 			}
 			mustAdd(t, s, addition(1, "n", "t", "again"))
-			swept(t, s, 0, outputs.Swept{}) // nothing is left to do after a whole add
+			cleaned(t, s, 0, outputs.Cleaned{}) // nothing is left to do after a whole add
 		})
 	}
 }
 
-// TestSweptWhileAdding lets a sweep that has no patience run between the bytes and the
+// TestCleanupWhileAdding lets a cleanup that has no patience run between the bytes and the
 // transaction of an add: the add must fail, not refer to bytes that are gone.
-func TestSweptWhileAdding(t *testing.T) {
+func TestCleanupWhileAdding(t *testing.T) {
 	t.Parallel()
 	s, a, c := newStore(t)
 	startedJob(t, s, 1)
 	slow := disturbed(a, c, "TransactWriteItems", func(ctx context.Context) error {
-		_, err := s.Sweep(ctx, 0)
+		_, err := s.Cleanup(ctx, 0)
 		return err
 	})
 	_, err := slow.Add(acting(t), tenant, addition(1, "n", "t", "x"))
@@ -189,12 +189,12 @@ func TestCrashedHardDelete(t *testing.T) {
 			}
 			_, err := s.Output(acting(t), tenant, o.PK)
 			wantProblem(t, err, problem.NotFound)
-			// Two sweeps at once do no more harm than one.
+			// Two cleanups at once do no more harm than one.
 			var wg sync.WaitGroup
 			for range 2 {
 				wg.Go(func() {
-					if _, err := s.Sweep(context.WithoutCancel(acting(t)), 0); err != nil {
-						t.Errorf("sweep: %v", err)
+					if _, err := s.Cleanup(context.WithoutCancel(acting(t)), 0); err != nil {
+						t.Errorf("cleanup: %v", err)
 					}
 				})
 			}
@@ -202,14 +202,14 @@ func TestCrashedHardDelete(t *testing.T) {
 			if got := objects(t, a); got != 0 {
 				t.Errorf("%d objects are left", got)
 			}
-			swept(t, s, 0, outputs.Swept{})
+			cleaned(t, s, 0, outputs.Cleaned{})
 		})
 	}
 }
 
-// TestSweptMeanwhile: another sweep removes the object in the very moment, which VersityGW
+// TestCleanupMeanwhile: another cleanup removes the object in the very moment, which VersityGW
 // answers with NoSuchKey.
-func TestSweptMeanwhile(t *testing.T) {
+func TestCleanupMeanwhile(t *testing.T) {
 	t.Parallel()
 	s, a, c := newStore(t)
 	startedJob(t, s, 1)
@@ -218,10 +218,10 @@ func TestSweptMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	ahead := func(context.Context) error {
-		swept(t, s, 0, outputs.Swept{Tombstones: 1})
+		cleaned(t, s, 0, outputs.Cleaned{Tombstones: 1})
 		return &s3types.NoSuchKey{}
 	}
-	swept(t, disturbed(a, c, "DeleteObject", ahead), 0, outputs.Swept{Tombstones: 1})
+	cleaned(t, disturbed(a, c, "DeleteObject", ahead), 0, outputs.Cleaned{Tombstones: 1})
 	if got := objects(t, a); got != 0 {
 		t.Errorf("%d objects are left", got)
 	}

@@ -1,0 +1,37 @@
+// Package cleanup runs on a schedule: it finishes what crashes left, and removes bytes that
+// nothing refers to.
+package cleanup
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"joboutputs/shared/auth"
+	"joboutputs/shared/outputs"
+)
+
+type store interface {
+	Cleanup(ctx context.Context, grace time.Duration) (outputs.Cleaned, error)
+}
+
+// New makes the function. What is younger than grace is left alone: it may still be in
+// flight. Each run logs one line "cleaned up" with its counts, of which the stack's alarms read
+// the age of the oldest.
+func New(s store, grace time.Duration, log *slog.Logger) func(context.Context) (any, error) {
+	return func(ctx context.Context) (any, error) {
+		cleaned, err := s.Cleanup(ctx, grace)
+		level := slog.LevelInfo
+		attrs := []slog.Attr{
+			slog.String("action", string(auth.Cleanup)),
+			slog.Int("intents", cleaned.Intents), slog.Int("tombstones", cleaned.Tombstones), slog.Int("uploads", cleaned.Uploads), slog.Int("skipped", cleaned.Skipped),
+			slog.Int64("oldest_seconds", cleaned.Oldest),
+		}
+		if err != nil {
+			level = slog.LevelError
+			attrs = append(attrs, slog.String("error", err.Error()))
+		}
+		log.LogAttrs(ctx, level, "cleaned up", attrs...)
+		return cleaned, err
+	}
+}
