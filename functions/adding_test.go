@@ -50,7 +50,7 @@ func main() { api.Serve(echo.New()) }
 		{
 			Name: auth.OutputsEcho, Routes: routes(output+"/echo", get),
 			Memory: small, Timeout: quick,
-			HTTP: func(Parts) http.Handler { return echo.New() },
+			HTTP: func(Deps) http.Handler { return echo.New() },
 		},
 `)
 	c.replace("functions/catalogue.go", "import (\n", "import (\n\t\"joboutputs/functions/joboutputs/echo\"\n")

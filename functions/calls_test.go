@@ -272,7 +272,7 @@ func TestCalls(t *testing.T) {
 	units := make([][]countedCall, len(cases))
 	for i, tc := range cases {
 		rec.reset()
-		answer := tc.call.Do(t, rows[tc.action].HTTP(functions.Parts{Store: store, Streaming: true}))
+		answer := tc.call.Do(t, rows[tc.action].HTTP(functions.Deps{Store: store, Streaming: true}))
 		if answer.Status != tc.want {
 			t.Fatalf("%s %s: status %d, want %d: %s", tc.action, tc.how, answer.Status, tc.want, answer.Body)
 		}
@@ -284,7 +284,7 @@ func TestCalls(t *testing.T) {
 		case tc.action == auth.UploadsBegin && tc.how == "":
 			large["id"] = uploadOf(t, answer)
 			unwanted["id"] = uploadOf(t, apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
-				JSON: `{"name":"unwanted","type":"t","size":5242881,"part_size":5242880}`}.Do(t, rows[auth.UploadsBegin].HTTP(functions.Parts{Store: store})))
+				JSON: `{"name":"unwanted","type":"t","size":5242881,"part_size":5242880}`}.Do(t, rows[auth.UploadsBegin].HTTP(functions.Deps{Store: store})))
 		case tc.action == auth.UploadsBegin && tc.how == "of one part":
 			small["id"] = uploadOf(t, answer)
 		case tc.action == auth.UploadsBegin && tc.how == withKey:
@@ -389,7 +389,7 @@ func cleanupLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, store *output
 		t.Fatal(err)
 	}
 	rec.reset()
-	answer, err := rows[auth.Cleanup].Schedule(functions.Parts{Store: store, Log: slog.New(slog.DiscardHandler)})(t.Context())
+	answer, err := rows[auth.Cleanup].Schedule(functions.Deps{Store: store, Log: slog.New(slog.DiscardHandler)})(t.Context())
 	cleaned, _ := answer.(outputs.Cleaned)
 	cleaned.Oldest = 0
 	if err != nil || cleaned != (outputs.Cleaned{Intents: 1, Uploads: 2}) { // one of them was aborted

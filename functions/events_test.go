@@ -129,7 +129,7 @@ func TestEvents(t *testing.T) {
 				event = withToken(t, event, key)
 			}
 			a := awstest.New(t)
-			parts := functions.Parts{
+			deps := functions.Deps{
 				Log: slog.New(slog.DiscardHandler),
 				Store: outputs.New(outputs.Config{
 					DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket,
@@ -140,12 +140,12 @@ func TestEvents(t *testing.T) {
 				Streaming:    true,
 				CleanupGrace: outputs.Grace,
 			}
-			if err := parts.Store.Import(auth.WithTenant(t.Context(), "demo"), "demo", seeded); err != nil {
+			if err := deps.Store.Import(auth.WithTenant(t.Context(), "demo"), "demo", seeded); err != nil {
 				t.Fatal(err)
 			}
 			switch {
 			case f.Authorizer != nil:
-				text := invoke(t, f.Authorizer(parts), event)
+				text := invoke(t, f.Authorizer(deps), event)
 				var got events.APIGatewayCustomAuthorizerResponse
 				if err := json.Unmarshal(text, &got); err != nil {
 					t.Fatal(err)
@@ -154,7 +154,7 @@ func TestEvents(t *testing.T) {
 					t.Errorf("answered %s, which names %+v (%v), want user 2 of demo allowed", text, p, err)
 				}
 			case f.Schedule != nil:
-				if got, want := string(invoke(t, f.Schedule(parts), event)), `{"intents":0,"tombstones":0,"uploads":0,"skipped":0,"oldest_seconds":0}`; got != want {
+				if got, want := string(invoke(t, f.Schedule(deps), event)), `{"intents":0,"tombstones":0,"uploads":0,"skipped":0,"oldest_seconds":0}`; got != want {
 					t.Errorf("answered %s, want %s", got, want)
 				}
 			default:
@@ -162,13 +162,13 @@ func TestEvents(t *testing.T) {
 				if !ok {
 					t.Fatal("nobody said what its event is answered")
 				}
-				status, body := serve(t, f, parts, event)
+				status, body := serve(t, f, deps, event)
 				if diff := cmp.Diff(want.body, body); status != want.status || diff != "" {
 					t.Errorf("status %d, want %d; body (-want +got):\n%s", status, want.status, diff)
 				}
 				if f.Streamed { // it answers the same where nothing streams
-					f.Streamed, parts.Streaming = false, false
-					if status, body := serve(t, f, parts, event); status != want.status || body != want.body {
+					f.Streamed, deps.Streaming = false, false
+					if status, body := serve(t, f, deps, event); status != want.status || body != want.body {
 						t.Errorf("buffered: status %d, body %q, want %d, %q", status, body, want.status, want.body)
 					}
 				}
@@ -198,18 +198,18 @@ func invoke(t *testing.T, handler any, event []byte) []byte {
 }
 
 // serve invokes a function that speaks HTTP, streamed or buffered as its row says.
-func serve(t *testing.T, f functions.Function, parts functions.Parts, event []byte) (status int, body string) {
+func serve(t *testing.T, f functions.Function, deps functions.Deps, event []byte) (status int, body string) {
 	t.Helper()
 	edge := api.Edge{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return replayed }}
 	var answer events.APIGatewayProxyResponse
 	if f.Streamed {
-		head, rest, ok := bytes.Cut(invoke(t, edge.Streamed(f.HTTP(parts)), event), make([]byte, 8))
+		head, rest, ok := bytes.Cut(invoke(t, edge.Streamed(f.HTTP(deps)), event), make([]byte, 8))
 		if err := json.Unmarshal(head, &answer); err != nil || !ok {
 			t.Fatalf("the streamed answer begins %q: %v", head, err)
 		}
 		return answer.StatusCode, string(rest)
 	}
-	text := invoke(t, edge.Buffered(f.HTTP(parts)), event)
+	text := invoke(t, edge.Buffered(f.HTTP(deps)), event)
 	if err := json.Unmarshal(text, &answer); err != nil {
 		t.Fatalf("the answer is %s: %v", text, err)
 	}

@@ -25,9 +25,9 @@ type Function struct {
 	Timeout  time.Duration // of one invocation
 	Streamed bool          // answers by response streaming where the target can
 
-	HTTP       func(Parts) http.Handler
-	Authorizer func(Parts) Authorizer
-	Schedule   func(Parts) Schedule
+	HTTP       func(Deps) http.Handler
+	Authorizer func(Deps) Authorizer
+	Schedule   func(Deps) Schedule
 }
 
 // MemoryLimit is the GOMEMLIMIT of a function with so many MB of memory: the rest is for

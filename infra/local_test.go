@@ -129,7 +129,7 @@ func locally(t *testing.T, method, path, token string) *http.Response {
 	rows := functions.Catalogue()
 	for i := range rows {
 		if rows[i].Authorizer != nil {
-			rows[i].Authorizer = func(functions.Parts) functions.Authorizer { return authorizer }
+			rows[i].Authorizer = func(functions.Deps) functions.Authorizer { return authorizer }
 		}
 	}
 	g := gateway.New(gateway.Config{

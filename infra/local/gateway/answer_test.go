@@ -142,7 +142,7 @@ func TestFunctionFails(t *testing.T) {
 }
 
 func TestStreamedWhereBufferedIsAsked(t *testing.T) {
-	f := start(t, streaming(func(w *answering) { w.text("x") }), func(f *fixture) { f.Parts.Streaming = false })
+	f := start(t, streaming(func(w *answering) { w.text("x") }), func(f *fixture) { f.Deps.Streaming = false })
 	if got := f.send(t, retrieve, "", bearer); string(got.body) != "x" || got.header.Get("Content-Length") != "1" {
 		t.Errorf("%v %q", got.header, got.body)
 	}
@@ -195,10 +195,10 @@ func TestRequestLimits(t *testing.T) {
 
 func TestCatalogueDefects(t *testing.T) {
 	twice := row(auth.OutputsList, "/v1/x", nil, "GET")
-	authorizer := functions.Function{Authorizer: func(functions.Parts) functions.Authorizer { return nil }}
+	authorizer := functions.Function{Authorizer: func(functions.Deps) functions.Authorizer { return nil }}
 	for name, rows := range map[string][]functions.Function{
 		"one method twice": {twice, twice},
-		"two authorizers":  {{Authorizer: func(functions.Parts) functions.Authorizer { return (&fixture{}).authorize }}, authorizer},
+		"two authorizers":  {{Authorizer: func(functions.Deps) functions.Authorizer { return (&fixture{}).authorize }}, authorizer},
 	} {
 		func() {
 			defer func() {

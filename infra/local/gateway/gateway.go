@@ -27,7 +27,7 @@ import (
 // Config is what a gateway is made of.
 type Config struct {
 	Functions []functions.Function // the catalogue; at most one authorizer
-	Parts     functions.Parts      // what its functions are made from
+	Deps      functions.Deps       // what its functions are made from
 	Refused   []functions.Route    // routes answered 403 to whoever is authenticated
 	Edge      api.Edge             // what functions are served with; its Now is also the gateway's
 	Log       *slog.Logger
@@ -53,7 +53,7 @@ func New(c Config) *Gateway {
 		if row.HTTP == nil {
 			continue
 		}
-		fn := newFunction(row, c.Parts, c.Edge)
+		fn := newFunction(row, c.Deps, c.Edge)
 		for _, r := range row.Routes {
 			g.add(r, fn)
 		}

@@ -49,8 +49,8 @@ func start(t *testing.T, rows []functions.Function, change func(*fixture)) *fixt
 	t.Helper()
 	f := &fixture{policy: everything, clock: time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)}
 	f.Config = Config{
-		Functions: append(rows, functions.Function{Name: "auth-authorize", Timeout: time.Second, Authorizer: func(functions.Parts) functions.Authorizer { return f.authorize }}),
-		Parts:     functions.Parts{Streaming: true},
+		Functions: append(rows, functions.Function{Name: "auth-authorize", Timeout: time.Second, Authorizer: func(functions.Deps) functions.Authorizer { return f.authorize }}),
+		Deps:      functions.Deps{Streaming: true},
 		Refused:   functions.Refused,
 		Edge:      api.Edge{Log: slog.New(slog.DiscardHandler), Now: f.now},
 		Log:       slog.New(slog.NewTextHandler(f, nil)),
@@ -190,7 +190,7 @@ const bearer = "Authorization: Bearer good"
 func row(name auth.Action, resource string, h http.HandlerFunc, methods ...string) functions.Function {
 	return functions.Function{
 		Name: name, Routes: []functions.Route{{Methods: methods, Resource: resource}}, Timeout: 10 * time.Second,
-		HTTP: func(functions.Parts) http.Handler { return h },
+		HTTP: func(functions.Deps) http.Handler { return h },
 	}
 }
 
@@ -210,7 +210,7 @@ func house() []functions.Function {
 		return functions.Route{Methods: methods, Resource: resource}
 	}
 	say := func(name auth.Action, route functions.Route) functions.Function {
-		return functions.Function{Name: name, Routes: []functions.Route{route}, HTTP: func(functions.Parts) http.Handler {
+		return functions.Function{Name: name, Routes: []functions.Route{route}, HTTP: func(functions.Deps) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("X-Function", string(name))
 				for _, param := range []string{"pk", "name", "type"} {

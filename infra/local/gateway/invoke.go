@@ -35,7 +35,7 @@ type function struct {
 	streamed api.StreamedHandler
 }
 
-func newFunction(row functions.Function, parts functions.Parts, edge api.Edge) *function {
+func newFunction(row functions.Function, parts functions.Deps, edge api.Edge) *function {
 	fn := &function{name: row.Name}
 	if row.Streamed && parts.Streaming {
 		fn.streamed, fn.timeout = edge.Streamed(row.HTTP(parts)), limited(row.Timeout, maxStreamed)

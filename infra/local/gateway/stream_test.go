@@ -33,7 +33,7 @@ func (w *answering) text(s string) {
 func streaming(fn func(*answering)) []functions.Function {
 	r := functions.Function{
 		Name: auth.OutputsRetrieve, Routes: []functions.Route{{Methods: []string{"GET", "HEAD"}, Resource: "/v1/job-outputs/{pk}"}}, Streamed: true,
-		HTTP: func(functions.Parts) http.Handler {
+		HTTP: func(functions.Deps) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				a := &answering{ResponseWriter: w, ctx: r.Context()}
 				if fn(a); a.err != nil {

@@ -60,7 +60,7 @@ func newTokens(c Config) *tokens {
 		if t.ask != nil {
 			panic("gateway: the catalogue has two authorizers")
 		}
-		t.ask, t.timeout = row.Authorizer(c.Parts), limited(row.Timeout, maxBuffered)
+		t.ask, t.timeout = row.Authorizer(c.Deps), limited(row.Timeout, maxBuffered)
 	}
 	return t
 }

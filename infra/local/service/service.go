@@ -65,7 +65,7 @@ func New(cfg Config) (*Service, error) {
 		gateway: gateway.New(gateway.Config{
 			Functions: functions.Catalogue(),
 			Refused:   functions.Refused,
-			Parts: functions.Parts{
+			Deps: functions.Deps{
 				Store:        store,
 				Verifier:     token.New(tokens.TokenConfig(), tokens.Client(), cfg.Now),
 				Issuer:       tokens,

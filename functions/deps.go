@@ -9,9 +9,9 @@ import (
 	"joboutputs/shared/token"
 )
 
-// Parts are what functions are made from. A Lambda makes only what its own action needs;
+// Deps are what functions are made from. A Lambda makes only what its own action needs;
 // the local run makes all of it once.
-type Parts struct {
+type Deps struct {
 	Store        *outputs.Store
 	Verifier     *token.Verifier
 	Issuer       Issuer
