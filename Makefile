@@ -51,13 +51,13 @@ test: build/withaws ## run every test, on real local stores
 	exit $$failed
 
 conformance: build/withaws ## replay the recorded exchanges with UFDL and report
-	@build/withaws -- go test -count=1 -timeout 15m -v ./infra/local/conformance -run .
+	@build/withaws -- go test -count=1 -timeout 15m -v ./test/conformance -run .
 
 check: ## formatting, vet, staticcheck and the import rules
-	@unformatted=$$(gofmt -l cmd functions shared infra) || exit 1; \
+	@unformatted=$$(gofmt -l cmd functions shared infra test) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not gofmt'ed:"; echo "$$unformatted"; exit 1; fi
-	@go vet ./... && go vet -tags e2e ./infra/e2e
-	@$(STATICCHECK) ./... && $(STATICCHECK) -tags e2e ./infra/e2e
+	@go vet ./... && go vet -tags e2e ./test/e2e
+	@$(STATICCHECK) ./... && $(STATICCHECK) -tags e2e ./test/e2e
 	@go test ./functions -run Imports
 
 vuln: ## known vulnerabilities in what is called (asks vuln.go.dev)
@@ -67,7 +67,7 @@ tools: build/withaws ## fetch DynamoDB Local and VersityGW into .tools
 	@build/withaws -fetch
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
-	@grep -rl --include='*_test.go' '^func Fuzz' cmd functions shared infra | while read -r file; do \
+	@grep -rl --include='*_test.go' '^func Fuzz' cmd functions shared infra test | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
 			echo "$$target in $$(dirname "$$file")"; \
 			go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
@@ -75,13 +75,13 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 	done
 
 prove: build/withaws $(SCHEMATHESIS) ## the proof at a quarter of its counts, into build/proof.md; one section by ARGS="-section faults"
-	@go build -o build/prove ./infra/prove && exec build/prove -scale quarter -keep build/mutants.json $(ARGS)
+	@go build -o build/prove ./test/prove && exec build/prove -scale quarter -keep build/mutants.json $(ARGS)
 
-prove-long: build/withaws $(SCHEMATHESIS) ## the proof at its full counts; ARGS="-o PROOF.md" writes the committed report
-	@go build -o build/prove ./infra/prove && exec build/prove -scale full -keep build/mutants.json $(ARGS)
+prove-long: build/withaws $(SCHEMATHESIS) ## the proof at its full counts; ARGS="-o docs/proof.md" writes the committed report
+	@go build -o build/prove ./test/prove && exec build/prove -scale full -keep build/mutants.json $(ARGS)
 
 mutants: build/withaws ## break the service in one place at a time: its tests must say so; into build/mutants.json
-	@go build -o build/mutants ./infra/prove/mutants && exec build/withaws -- build/mutants $(ARGS)
+	@go build -o build/mutants ./test/mutation && exec build/withaws -- build/mutants $(ARGS)
 
 build: ## the Lambdas' binaries, or FN's alone, into build/<function>; ARCH=arm64 or x86_64
 	@case $(ARCH) in arm64) goarch=arm64;; x86_64) goarch=amd64;; *) echo "ARCH is arm64 or x86_64" >&2; exit 2;; esac; \
@@ -92,13 +92,13 @@ build: ## the Lambdas' binaries, or FN's alone, into build/<function>; ARCH=arm6
 	done
 
 bench: $(MLFLOW) ## measure speed into build/bench.json (25 minutes at most); flags by ARGS="…", see ARGS=-help
-	@go build -o build/bench ./infra/bench && build/bench -out build/bench.json $(ARGS)
+	@go build -o build/bench ./test/bench && build/bench -out build/bench.json $(ARGS)
 
 bench-quick: ## measure a little (3 minutes at most), to see that nothing is far off
-	@go build -o build/bench ./infra/bench && build/bench -quick $(ARGS)
+	@go build -o build/bench ./test/bench && build/bench -quick $(ARGS)
 
-bench-readme: ## README's "Speed and cost" from infra/bench/results.json, a build/bench.json of a quiet machine
-	@go run ./infra/bench -readme
+bench-readme: ## README's "Speed and cost" from test/bench/results.json, a build/bench.json of a quiet machine
+	@go run ./test/bench -readme
 
 synth: $(CDKCLI) ## the stack's template into build/cdk.out: no account is needed; -c options by ARGS="…"
 	@$(CDKRUN) synth --quiet $(ARGS)
@@ -133,10 +133,10 @@ deploy-local: $(CDKCLI) ## deploy to a local AWS at AWS_ENDPOINT_URL (http://loc
 		-c arch=$$machine -c streaming=off -c alarms=off -c endpoint-url="$$AWS_ENDPOINT_URL" $(ARGS)
 
 e2e: $(CDKCLI) $(MINISTACK) ## deploy the stack to a local AWS, call it, destroy it (Linux)
-	@go test -tags e2e -count=1 -timeout 20m -v ./infra/e2e
+	@go test -tags e2e -count=1 -timeout 20m -v ./test/e2e
 
 bench-transfer: $(AWSCLI) build/withaws ## the command against the AWS CLI and bare calls: SIZE bytes, 2 GiB; 15 minutes (Linux)
-	@build/withaws -fetch && go build -o build/ ./cmd/joboutputs ./infra/local ./infra/bench/transfer
+	@build/withaws -fetch && go build -o build/ ./cmd/joboutputs ./infra/local ./test/bench/transfer
 	@build/transfer -size $(SIZE) -aws $(AWSCLI) $(ARGS)
 
 clean: ## remove what was built; .tools and .data stay
@@ -148,16 +148,16 @@ build/withaws:
 $(CDKCLI): infra/package.json infra/package-lock.json
 	@mkdir -p .tools/cdk && cp $^ .tools/cdk/ && npm ci --prefix .tools/cdk --silent --no-audit --no-fund && touch $@
 
-$(MINISTACK): infra/e2e/requirements.txt
+$(MINISTACK): test/e2e/requirements.txt
 	@python3 -m venv .tools/ministack && .tools/ministack/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $< && touch $@
 
-$(SCHEMATHESIS): infra/prove/schemathesis/requirements.txt
+$(SCHEMATHESIS): test/fuzz/schemathesis/requirements.txt
 	@python3 -m venv .tools/schemathesis && .tools/schemathesis/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
 
-$(MLFLOW): infra/bench/requirements.txt
+$(MLFLOW): test/bench/requirements.txt
 	@python3 -m venv .tools/mlflow && .tools/mlflow/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
 
-$(AWSCLI): infra/bench/transfer/requirements.txt
+$(AWSCLI): test/bench/transfer/requirements.txt
 	@python3 -m venv .tools/awscli && .tools/awscli/bin/pip install --quiet --disable-pip-version-check -r $< && touch $@
 
 $(CFNLINT): infra/requirements.txt

@@ -19,16 +19,17 @@ import (
 const module = "joboutputs"
 
 type pkg struct {
-	ImportPath  string
-	Name        string
-	Imports     []string
-	Deps        []string
-	TestImports []string
+	ImportPath   string
+	Name         string
+	Imports      []string
+	Deps         []string
+	TestImports  []string // of the tests in the package itself
+	XTestImports []string // of the tests in its _test package
 }
 
 func listPackages(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports,Deps,TestImports", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports,Deps,TestImports,XTestImports", "./...")
 	cmd.Dir = ".."
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -46,7 +47,9 @@ func listPackages(t *testing.T) []pkg {
 	return all
 }
 
-// TestImports holds who may import whom (README, "The tree").
+// TestImports verifies who may import whom: infra and test import functions, functions
+// import shared, and no arrow points back. The tests of shared import shared, and of the
+// local servers only those in shared/localaws.
 func TestImports(t *testing.T) {
 	within := func(path, folder string) bool {
 		full := module + "/" + folder
@@ -83,21 +86,26 @@ func TestImports(t *testing.T) {
 			},
 		},
 		{
-			"shared knows nothing of functions and stacks",
+			"shared imports shared only",
 			func(p pkg) bool { return within(p.ImportPath, "shared") }, true,
-			func(_ pkg, i string) bool { return within(i, "functions") || within(i, "infra") },
+			func(_ pkg, i string) bool { return strings.HasPrefix(i, module+"/") && !within(i, "shared") },
 		},
 		{
-			"local servers are for tests, proofs, measurements and the local run",
+			"the service and its programs do not import what verifies or operates it",
+			func(p pkg) bool { return !within(p.ImportPath, "test") && !within(p.ImportPath, "infra") }, true,
+			func(_ pkg, i string) bool { return within(i, "infra") || within(i, "test") },
+		},
+		{
+			"infra does not import test",
+			func(p pkg) bool { return within(p.ImportPath, "infra") }, true,
+			func(_ pkg, i string) bool { return within(i, "test") },
+		},
+		{
+			"only test, infra/local and tests import the local servers",
 			func(p pkg) bool {
-				return !within(p.ImportPath, "infra/local") && !within(p.ImportPath, "infra/prove") && !within(p.ImportPath, "infra/bench") && !within(p.ImportPath, "shared/localaws")
+				return !within(p.ImportPath, "test") && !within(p.ImportPath, "infra/local") && !within(p.ImportPath, "shared/localaws")
 			}, true,
 			func(_ pkg, i string) bool { return within(i, "shared/localaws") },
-		},
-		{
-			"the development issuer can't be compiled into a Lambda",
-			func(p pkg) bool { return !within(p.ImportPath, "infra") }, true,
-			func(_ pkg, i string) bool { return within(i, "infra") },
 		},
 		{
 			"CDK is for infra alone",
@@ -135,6 +143,16 @@ func TestImports(t *testing.T) {
 		},
 	}
 	packages := listPackages(t)
+	for _, p := range packages {
+		for _, i := range append(p.TestImports, p.XTestImports...) {
+			if within(p.ImportPath, "shared") && strings.HasPrefix(i, module+"/") && !within(i, "shared") {
+				t.Errorf("a test of %s imports %s", p.ImportPath, i)
+			}
+			if !within(p.ImportPath, "test") && within(i, "test") {
+				t.Errorf("a test of %s imports %s", p.ImportPath, i)
+			}
+		}
+	}
 	for _, rule := range rules {
 		t.Run(rule.name, func(t *testing.T) {
 			applied := false

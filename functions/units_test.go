@@ -126,7 +126,7 @@ func (rec *recorder) counted() []countedCall {
 	return all
 }
 
-// checkCounted holds testdata/calls.json, from which costs are computed (infra/bench/cost),
+// checkCounted holds testdata/calls.json, from which costs are computed (test/bench/cost),
 // to what was counted.
 func checkCounted(t *testing.T, cases []callCase, units [][]countedCall) {
 	t.Helper()

@@ -2,7 +2,7 @@ package api
 
 import _ "embed"
 
-//go:generate go test ../../infra/local/openapicheck -run ^TestJSON$ -update
+//go:generate go test ../../test/openapicheck -run ^TestJSON$ -update
 
 //go:embed openapi.json
 var openAPI string

@@ -58,7 +58,7 @@ func AWS() aws.Config {
 
 // HTTP1 is a client for emulators: they offer HTTP/2, which AWS's own endpoints of
 // DynamoDB and S3 do not, and drop connections of it in the middle of requests
-// (infra/e2e/EMULATOR.md).
+// (test/e2e/EMULATOR.md).
 func HTTP1() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.ForceAttemptHTTP2 = false

@@ -7,7 +7,7 @@ import "time"
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html).
 // An output is written by three operations in its life, each of which writes its entry in
 // the timeline: add, soft delete, hard delete. Steps below are seconds' sustained rates;
-// infra/bench/scale drives AddLoad with skewed tenants and prints what becomes hot first.
+// test/bench/scale drives AddLoad with skewed tenants and prints what becomes hot first.
 //
 //   - A tenant adds up to 1,000 outputs a second: each draws its pk from the one row of
 //     counters. Nothing else of a tenant is as narrow. Another tenant has another row.

@@ -44,7 +44,7 @@ type Config struct {
 }
 
 // DefaultShards spreads a tenant's timeline over four index partitions, which is as much
-// as its counter can fill (limits.go; infra/bench/scale holds it).
+// as its counter can fill (limits.go; test/bench/scale holds it).
 const DefaultShards = 4
 
 // Store keeps the service's metadata and bytes. Its methods return problems for what a

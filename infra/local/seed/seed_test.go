@@ -63,7 +63,7 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestReadRecordedSeed(t *testing.T) {
-	s, err := seed.ReadFile(filepath.Join("..", "conformance", "testdata", "recordings", "seed.json"))
+	s, err := seed.ReadFile(filepath.Join("..", "..", "..", "test", "conformance", "testdata", "recordings", "seed.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,328 @@
+// Package wire takes the model's calls to the service and brings its answers back: over
+// HTTP, through the local gateway, as the users and nodes of tenants that are made as
+// they are needed.
+package wire
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"joboutputs/infra/local/issuer"
+	"joboutputs/infra/local/service"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/outputs"
+	"joboutputs/test/robustness/model"
+)
+
+// Wire is the way to a service. Safe for concurrent use.
+type Wire struct {
+	service *service.Service
+	url     string // "" = the gateway is called in this process, which takes a context with it
+
+	mu     sync.Mutex
+	tokens map[string]string
+}
+
+// New is the way to a service that is served at url, or in this process if it is "".
+func New(s *service.Service, url string) *Wire {
+	return &Wire{service: s, url: url, tokens: map[string]string{}}
+}
+
+// client follows nothing: a redirect is an answer.
+var client = &http.Client{
+	Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	Timeout:       time.Minute,
+}
+
+// Do makes a call. An error is the harness's own: whatever the service does is an answer.
+func (w *Wire) Do(ctx context.Context, c model.Call) (model.Answer, error) {
+	switch c.Action {
+	case auth.Cleanup:
+		if _, err := w.service.Store.Cleanup(ctx, c.Grace); err != nil {
+			return model.Answer{Unknown: true}, nil //nolint:nilerr // it stops at the first error, and goes on when it runs again
+		}
+		return model.Answer{Status: http.StatusOK}, nil
+	case model.Send:
+		return w.send(ctx, c)
+	}
+	method, path, body := target(c)
+	response, err := w.exchange(ctx, c, method, path, body)
+	if err != nil {
+		return model.Answer{}, err
+	}
+	return read(c, response)
+}
+
+// target is the request of a call.
+func target(c model.Call) (method, path string, body []byte) {
+	output := fmt.Sprintf("/v1/job-outputs/%d", c.PK)
+	job := fmt.Sprintf("/v1/jobs/%d", c.Job)
+	named := job + "/outputs/" + url.PathEscape(c.Name) + "/" + url.PathEscape(c.Type)
+	upload := job + "/uploads/" + c.Upload
+	object := func(members map[string]any) []byte {
+		text, err := json.Marshal(members)
+		if err != nil {
+			panic(err) // texts and numbers
+		}
+		return text
+	}
+	switch c.Action {
+	case auth.JobsCreate:
+		members := map[string]any{"description": c.Description}
+		if c.PK != 0 {
+			members["pk"] = c.PK
+		}
+		if c.Node != 0 {
+			members["node"] = c.Node
+		}
+		return "POST", "/v1/jobs/create", object(members)
+	case auth.JobsRetrieve:
+		return "GET", job, nil
+	case auth.JobsAcquire:
+		return "GET", job + "/acquire", nil
+	case auth.JobsRelease:
+		return "DELETE", job + "/release", nil
+	case auth.JobsStart:
+		return "POST", job + "/start", nil
+	case auth.JobsFinish:
+		members := map[string]any{}
+		if c.Error != nil {
+			members["error"] = *c.Error
+		}
+		return "POST", job + "/finish", object(members)
+	case auth.JobsAddOutput:
+		return "POST", named, []byte(c.Content)
+	case auth.JobsGetOutput:
+		return "GET", named, nil
+	case auth.JobsGetOutputInfo:
+		return "GET", named + "/info", nil
+	case auth.JobsDeleteOutput:
+		return "DELETE", named, nil
+	case auth.OutputsRetrieve:
+		return "GET", output, nil
+	case auth.OutputsDestroy:
+		return "DELETE", output, nil
+	case auth.OutputsReinstate:
+		return "POST", output + "/reinstate", nil
+	case auth.OutputsHardDelete:
+		return "DELETE", output + "/hard", nil
+	case auth.OutputsDownload:
+		return "POST", output + "/download", nil
+	case auth.OutputsList:
+		members := map[string]any{"include_inactive": c.Inactive}
+		if c.Job != 0 {
+			members["expressions"] = []any{map[string]any{"type": "exact", "field": "job", "value": c.Job}}
+		}
+		return "POST", "/v1/job-outputs/list", object(members)
+	case auth.UploadsBegin:
+		members := map[string]any{"name": c.Name, "type": c.Type, "size": len(c.Content), "content_type": c.ContentType}
+		if c.PartSize != 0 {
+			members["part_size"] = c.PartSize
+		}
+		return "POST", job + "/uploads", object(members)
+	case auth.UploadsStatus:
+		return "GET", upload, nil
+	case auth.UploadsComplete:
+		return "POST", upload + "/complete", nil
+	case auth.UploadsAbort:
+		return "DELETE", upload, nil
+	}
+	panic(fmt.Sprintf("no request for the action %q", c.Action))
+}
+
+// answer is an HTTP answer; its body may have broken off.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	broken bool
+}
+
+func (w *Wire) exchange(ctx context.Context, c model.Call, method, path string, body []byte) (answer, error) {
+	token, err := w.token(c.Caller)
+	if err != nil {
+		return answer{}, err
+	}
+	r := httptest.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
+	r.Header.Set("User-Agent", "client")
+	r.Header.Set("Authorization", "Bearer "+token)
+	if c.Caller.Node != 0 {
+		r.Header.Set("Node-Id", fmt.Sprint(c.Caller.Node))
+	}
+	switch {
+	case c.ContentType != "" && c.Action == auth.JobsAddOutput:
+		r.Header.Set("Content-Type", c.ContentType)
+	case len(body) > 0 && c.Action != auth.JobsAddOutput:
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if w.url == "" {
+		return w.inProcess(r), nil
+	}
+	outgoing, err := http.NewRequestWithContext(ctx, method, w.url+path, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	outgoing.Header = r.Header
+	response, err := client.Do(outgoing)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	a := answer{status: response.StatusCode, header: response.Header}
+	a.body, err = io.ReadAll(response.Body)
+	a.broken = err != nil
+	return a, nil
+}
+
+// inProcess calls the gateway as its server would.
+func (w *Wire) inProcess(r *http.Request) (a answer) {
+	recorder := httptest.NewRecorder()
+	defer func() {
+		if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+			panic(v)
+		} else if v != nil {
+			a.broken = true
+		}
+		a.status, a.header, a.body = recorder.Code, recorder.Header(), recorder.Body.Bytes()
+	}()
+	w.service.ServeHTTP(recorder, r)
+	return a
+}
+
+// read makes an answer of what the wire brought.
+func read(c model.Call, in answer) (model.Answer, error) {
+	a := model.Answer{Status: in.status}
+	if in.broken || in.status == http.StatusServiceUnavailable {
+		return model.Answer{Unknown: true, Status: in.status}, nil
+	}
+	decode := func(v any) error {
+		if err := json.Unmarshal(in.body, v); err != nil {
+			return fmt.Errorf("%s answered %d: %w in %.500q", c.Action, in.status, err, in.body)
+		}
+		return nil
+	}
+	if in.status >= 400 {
+		var problem struct {
+			Code string
+			model.Holder
+		}
+		if err := decode(&problem); err != nil {
+			return a, err
+		}
+		if a.Code = problem.Code; a.Code == "duplicate_output" {
+			a.Holder = &problem.Holder
+		}
+		return a, nil
+	}
+	switch c.Action {
+	case auth.OutputsDestroy, auth.UploadsAbort:
+		return a, nil
+	case auth.OutputsDownload, auth.JobsGetOutput:
+		a.Content = string(in.body)
+		return a, nil
+	case auth.OutputsList:
+		if err := decode(&a.Outputs); err != nil { // cut off
+			return model.Answer{Unknown: true, Status: in.status}, nil //nolint:nilerr // which is how the service says so
+		}
+		return a, nil
+	case auth.UploadsBegin, auth.UploadsStatus:
+		a.Upload = &model.Upload{}
+		return a, decode(a.Upload)
+	case auth.JobsCreate, auth.JobsRetrieve, auth.JobsAcquire, auth.JobsRelease, auth.JobsStart, auth.JobsFinish:
+		a.Job = &model.Job{}
+		return a, decode(a.Job)
+	}
+	a.Output = &model.Output{}
+	return a, decode(a.Output)
+}
+
+// send sends an upload's content to S3 by the links the service gives.
+func (w *Wire) send(ctx context.Context, c model.Call) (model.Answer, error) {
+	content := []byte(c.Content)
+	parts := [][]byte{content}
+	if c.PartSize != 0 && len(content) > 0 {
+		parts = slices.Collect(slices.Chunk(content, int(c.PartSize)))
+	}
+	sums := make([]string, len(parts))
+	for i, part := range parts {
+		sum := sha256.Sum256(part)
+		sums[i] = hex.EncodeToString(sum[:])
+	}
+	response, err := w.exchange(ctx, c, "GET", fmt.Sprintf("/v1/jobs/%d/uploads/%s?sha256=%s", c.Job, c.Upload, strings.Join(sums, ",")), nil)
+	if err != nil {
+		return model.Answer{}, err
+	}
+	var links struct {
+		Parts []struct {
+			URL     string
+			Headers map[string]string
+		}
+	}
+	if err := json.Unmarshal(response.body, &links); err != nil || len(links.Parts) != len(parts) {
+		return model.Answer{}, fmt.Errorf("links of an upload: %d %.300q (%v)", response.status, response.body, err)
+	}
+	for i, part := range parts {
+		r, err := http.NewRequestWithContext(ctx, "PUT", links.Parts[i].URL, bytes.NewReader(part))
+		if err != nil {
+			return model.Answer{}, err
+		}
+		for name, value := range links.Parts[i].Headers {
+			r.Header.Set(name, value)
+		}
+		response, err := client.Do(r)
+		if err != nil {
+			return model.Answer{}, err
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return model.Answer{Status: response.StatusCode}, nil
+		}
+	}
+	return model.Answer{Status: http.StatusOK}, nil
+}
+
+// token is the caller's, who becomes a user of the development issuer. It outlives every
+// clock that a test moves on.
+func (w *Wire) token(c model.Caller) (string, error) {
+	key := fmt.Sprintf("%s %d", c.Tenant, c.User)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if token, ok := w.tokens[key]; ok {
+		return token, nil
+	}
+	name := fmt.Sprintf("user%d", c.User)
+	err := w.service.Issuer.AddUser(issuer.User{Tenant: c.Tenant, PK: c.User, Username: name, Password: name, Admin: c.Admin, Active: true, Nodes: c.Nodes})
+	if err != nil {
+		return "", err
+	}
+	claims, err := w.service.Issuer.Claims(c.Tenant, name, issuer.UseAccess)
+	if err != nil {
+		return "", err
+	}
+	if c.Directory {
+		delete(claims, "upk")
+	}
+	claims["exp"] = time.Now().AddDate(10, 0, 0).Unix()
+	token, err := w.service.Issuer.Mint(claims, nil)
+	if err != nil {
+		return "", err
+	}
+	w.tokens[key] = token
+	return token, nil
+}
+
+// Time is how the model writes the service's time.
+func Time(t time.Time) string { return outputs.FormatTime(t) }

@@ -1,0 +1,84 @@
+package isolation_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"joboutputs/functions/joboutputs/retrieve"
+	"joboutputs/shared/api"
+	"joboutputs/shared/api/apitest"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/outputs"
+	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/report"
+)
+
+// TestBreach is actions with the defect that the tenant guard is for: they ask the store for
+// another tenant's. Each is a 500 that is logged once, with its action and operation and
+// without the key, and no call leaves.
+func TestBreach(t *testing.T) {
+	var calls recorder
+	rig := servicetest.New(t, calls.add)
+	rig.Load(t, seed, "alpha")
+	rig.Load(t, seed, "beta")
+	store := rig.Service.Store
+	calls.take()
+
+	admin := auth.Principal{Tenant: "alpha", UserPK: 1, Username: "admin", Admin: true}
+	anyone := func(outputs.Job) error { return nil }
+	check := report.Begin(t, "isolation", 0)
+	stopped := 0
+	for name, defect := range map[string]func(r *http.Request) error{
+		"GetItem":      func(r *http.Request) error { _, err := store.Output(r.Context(), "beta", 1); return err },
+		"Query":        func(r *http.Request) error { _, err := store.JobWithOutputs(r.Context(), "beta", 2); return err },
+		"BatchGetItem": func(r *http.Request) error { return store.AbortUpload(r.Context(), "beta", 2, "01", anyone) },
+		"UpdateItem": func(r *http.Request) error {
+			_, err := store.CreateJob(r.Context(), "beta", outputs.NewJob{Creator: outputs.User{PK: 1}})
+			return err
+		},
+		"an import": func(r *http.Request) error {
+			return store.Import(auth.WithTenant(r.Context(), "alpha"), "beta", outputs.Import{LastOutputPK: 5})
+		},
+		"GetObject": func(r *http.Request) error {
+			o, err := store.Output(r.Context(), "alpha", 1)
+			if err == nil {
+				calls.take()
+				_, err = store.Open(r.Context(), "beta", &o, nil)
+			}
+			return err
+		},
+		"a link": func(r *http.Request) error {
+			o, err := store.Output(r.Context(), "alpha", 1)
+			if err == nil {
+				calls.take()
+				_, err = store.Presign(r.Context(), "beta", &o, "attachment", 1)
+			}
+			return err
+		},
+	} {
+		h := api.Handle(auth.OutputsRetrieve, func(_ http.ResponseWriter, r *http.Request, _ auth.Principal) error { return defect(r) })
+		answer := apitest.Call{Method: "GET", Resource: "/v1/job-outputs/{pk}", Params: map[string]string{"pk": "1"}, As: admin}.Do(t, h)
+		if answer.Status != http.StatusInternalServerError || answer.Code() != "internal" || strings.Contains(string(answer.Body), "tenantguard") {
+			t.Errorf("%s: %s", name, answer)
+		}
+		line := answer.Log
+		if strings.Count(line, "tenantguard: ") != 1 || strings.Count(line, "\n") != 1 || !strings.Contains(line, `"level":"ERROR"`) || !strings.Contains(line, `"action":"joboutputs-retrieve"`) ||
+			strings.Contains(line, "beta") {
+			t.Errorf("%s: the log says %s", name, line)
+		}
+		left := calls.take()
+		if len(left) > 0 {
+			t.Errorf("%s: calls left: %v", name, left)
+		} else {
+			stopped++
+		}
+	}
+	check.AtLeast("kinds of defect that the tenant guard stops, with a 500 that is logged once and no call", stopped, 7)
+
+	// The same action without the defect.
+	answer := apitest.Call{Method: "GET", Resource: "/v1/job-outputs/{pk}", Params: map[string]string{"pk": "1"}, As: admin}.Do(t, retrieve.New(store))
+	if answer.Status != http.StatusOK {
+		t.Errorf("without the defect: %s", answer)
+	}
+}

@@ -1,0 +1,92 @@
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"joboutputs/shared/auth"
+	"joboutputs/test/harness/bench"
+	"joboutputs/test/robustness/faults"
+	"joboutputs/test/robustness/model"
+)
+
+// point is a call of one of a case's requests: of the action, of its repetitions, or of
+// the cleanup after them.
+type point struct {
+	request int // 0 = the action, 1 and 2 its repetitions, cleanupRequest the cleanup
+	call    faults.Call
+}
+
+const cleanupRequest = 9
+
+// trial is one case: which calls fail how, how often the client repeats its request, and how
+// many cleanups run at once afterwards.
+type trial struct {
+	scenario scenario
+	faults   map[point]faults.Kind
+	retries  int
+	cleanups int
+}
+
+func (c trial) String() string {
+	var all []string
+	for p, kind := range c.faults {
+		all = append(all, fmt.Sprintf("request %d, %s: %s", p.request, p.call, kind))
+	}
+	return fmt.Sprintf("%s; %s; %d retries, %d cleanups", c.scenario.name, strings.Join(all, "; "), c.retries, c.cleanups)
+}
+
+func (c trial) plan(request int) *faults.Plan {
+	kinds := map[faults.Call]faults.Kind{}
+	for p, kind := range c.faults {
+		if p.request == request {
+			kinds[p.call] = kind
+		}
+	}
+	return faults.NewPlan(kinds)
+}
+
+// hidden reports whether the client must not notice a fault of a request.
+func (c trial) hidden(request int) bool {
+	for p, kind := range c.faults {
+		if p.request == request && !kind.Hidden() {
+			return false
+		}
+	}
+	return true
+}
+
+// try runs a case and says what was wrong with it, and which calls its action made.
+func try(b *bench.Bench, c trial) (broken []string, calls []faults.Call, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%v", v)
+		}
+	}()
+	ctx := context.Background()
+	r := b.Begin()
+	c.scenario.setup(r)
+	call := c.scenario.call(r)
+	for request := range c.retries + 1 {
+		plan := c.plan(request)
+		if a := r.Planned(call, plan); c.hidden(request) && a.Unknown {
+			r.Broken = append(r.Broken, fmt.Sprintf("request %d: a fault that retries hide was answered %d", request, a.Status))
+		}
+		if request == 0 {
+			calls = plan.Calls()
+		}
+	}
+	r.Audit(false)
+	b.Rig.Clock.Advance(25 * time.Hour) // what was abandoned is due
+	plan := c.plan(cleanupRequest)
+	var all sync.WaitGroup
+	for range c.cleanups {
+		all.Go(func() { _, _ = b.Rig.Service.Store.Cleanup(faults.With(ctx, plan), 0) })
+	}
+	all.Wait()
+	r.Planned(model.Call{Action: auth.Cleanup}, faults.NewPlan(nil)) // finishes what a fault stopped
+	return r.Broken, calls, r.Audit(true).Empty(ctx)
+}

@@ -1,0 +1,144 @@
+package histories_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"joboutputs/shared/auth"
+	"joboutputs/test/harness/bench"
+	"joboutputs/test/harness/wire"
+	"joboutputs/test/robustness/faults"
+	"joboutputs/test/robustness/model"
+)
+
+// TestBetween stops a cleanup before one of its calls, and lets an add or a completion take
+// its last step there: it becomes visible, with its bytes, or it is refused.
+func TestBetween(t *testing.T) {
+	t.Parallel()
+	b := bench.New(t, "between")
+	cleaner := ahead(b)
+	add := model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "model", Type: "bin", Content: "content"}
+	for _, tc := range []struct {
+		name    string
+		setup   func(*bench.Run)
+		call    func(*bench.Run) model.Call
+		stopped faults.Call // of the cleanup
+		visible bool        // whether the output must be; otherwise it must not
+	}{
+		{"add before the claim", bench.Started, func(*bench.Run) model.Call { return add }, faults.Call{Operation: "UpdateItem", Nth: 1}, true},
+		{"add after the claim", bench.Started, func(*bench.Run) model.Call { return add }, faults.Call{Operation: "DeleteObject", Nth: 1}, false},
+		{"add after the bytes", bench.Started, func(*bench.Run) model.Call { return add }, faults.Call{Operation: "DeleteItem", Nth: 1}, false},
+		{"complete before the claim", bench.Sent, func(r *bench.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "UpdateItem", Nth: 1}, true},
+		{"complete after the claim", bench.Sent, func(r *bench.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "UpdateItem", Nth: 2}, false},
+		{"complete after the end", bench.Sent, func(r *bench.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "DeleteObject", Nth: 1}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := b.Begin()
+			tc.setup(r)
+			ready, resume, done := make(chan struct{}), make(chan struct{}), make(chan model.Answer, 1)
+			adding := faults.NewPlan(nil)
+			adding.Before = func(c faults.Call) {
+				if c == (faults.Call{Operation: "TransactWriteItems", Nth: 1}) {
+					close(ready)
+					<-resume
+				}
+			}
+			c := tc.call(r)
+			c.Caller, c.At = r.Admin, wire.Time(b.Rig.Clock.Now())
+			go func() {
+				a, err := r.Wire.Do(faults.With(context.Background(), adding), c)
+				if err != nil {
+					t.Error(err)
+				}
+				done <- a
+			}()
+			<-ready
+			met := false
+			cleaning := faults.NewPlan(nil)
+			cleaning.Before = func(c faults.Call) {
+				if c == tc.stopped {
+					met = true
+					close(resume)
+					done <- <-done // it has ended
+				}
+			}
+			if _, err := cleaner.Cleanup(faults.With(t.Context(), cleaning), 0); err != nil {
+				t.Fatal(err)
+			}
+			if !met {
+				t.Fatalf("the cleanup made no call %s", tc.stopped)
+			}
+			a := <-done
+			if visible := a.Status == 200; visible != tc.visible {
+				t.Errorf("answered %+v, want visible: %v", a, tc.visible)
+			}
+			stores := r.Audit(false)
+			r.Broken = nil // the model saw nothing of this: only the promises are asked
+			for _, what := range stores.Broken(tc.visible) {
+				t.Error(what)
+			}
+			if n := len(stores.State(r.Admin.Tenant).Outputs); (n == 1) != tc.visible {
+				t.Errorf("%d outputs are visible, want %v", n, tc.visible)
+			}
+			if err := b.Clear(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestCounterSetBack: should a counter ever fall back, as after a restore from a backup, no
+// output is written over.
+func TestCounterSetBack(t *testing.T) {
+	t.Parallel()
+	b := bench.New(t, "counter")
+	for _, tc := range []struct {
+		name  string
+		setup func(*bench.Run)
+		call  func(*bench.Run) model.Call
+	}{
+		{"add", func(*bench.Run) {}, func(*bench.Run) model.Call {
+			return model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "other", Type: "bin", Content: "other"}
+		}},
+		{"complete", func(r *bench.Run) {
+			r.Upload = r.Do(r.OfUpload(auth.UploadsBegin)).Upload.ID
+			r.Do(r.OfUpload(model.Send))
+		}, func(r *bench.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := b.Begin()
+			bench.Added(r)
+			tc.setup(r)
+			_, err := b.Rig.AWS.DynamoDB.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+				TableName: &b.Rig.AWS.Table,
+				Key: map[string]types.AttributeValue{
+					"PK": &types.AttributeValueMemberS{Value: "T#" + r.Admin.Tenant + "#C"}, "SK": &types.AttributeValueMemberS{Value: "C"},
+				},
+				UpdateExpression:          aws.String("SET outputs = :zero"),
+				ExpressionAttributeValues: map[string]types.AttributeValue{":zero": &types.AttributeValueMemberN{Value: "0"}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			first := r.Planned(tc.call(r), faults.NewPlan(nil))
+			if !first.Unknown {
+				t.Errorf("with the pk of another output it was answered %+v", first)
+			}
+			r.Do(tc.call(r)) // the next one is free
+			b.Rig.Clock.Advance(25 * time.Hour)
+			r.Do(model.Call{Action: auth.Cleanup})
+			r.Audit(true)
+			for _, what := range r.Broken {
+				t.Error(what)
+			}
+			if err := b.Clear(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
