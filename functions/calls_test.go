@@ -22,10 +22,16 @@ import (
 	"joboutputs/functions"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
+	"joboutputs/shared/cleanup"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
+	"joboutputs/shared/localaws/storetest"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
+	"joboutputs/shared/uploads"
+	"joboutputs/shared/users"
 )
 
 var update = flag.Bool("update", false, "write the table of calls into README.md, and testdata/calls.json")
@@ -147,11 +153,12 @@ func TestCalls(t *testing.T) {
 	t.Parallel()
 	a := awstest.New(t)
 	rec := &recorder{}
-	store := outputs.New(outputs.Config{
+	deps := functions.NewDeps(table.Config{
 		DynamoDB: localaws.DynamoDB(a.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, rec.add) }),
 		S3:       localaws.S3(a.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, rec.add) }),
 		Table:    a.Table, Bucket: a.Bucket, Shards: 2,
-	})
+	}, uploads.Limits{})
+	deps.Streaming, deps.CleanupGrace, deps.Log = true, 0, slog.New(slog.DiscardHandler)
 	rec.reset()
 	admin := auth.Principal{Tenant: "acme", UserPK: 1, Username: "admin", Admin: true, Nodes: []int64{1}}
 	newcomer := admin
@@ -164,7 +171,7 @@ func TestCalls(t *testing.T) {
 	named := map[string]string{"pk": "1", "name": "model", "type": "txt"}
 	keyed := map[string]string{"pk": "1", "name": "keyed", "type": "txt"}
 	byName := "/v1/jobs/{pk}/outputs/{name}/{type}"
-	output, uploads := "/v1/job-outputs/{pk}", "/v1/jobs/{pk}/uploads"
+	output, staged := "/v1/job-outputs/{pk}", "/v1/jobs/{pk}/uploads"
 
 	// Ids are known only when their uploads have begun: by the cases, or here.
 	large, small, unwanted := map[string]string{"pk": "1"}, map[string]string{"pk": "1"}, map[string]string{"pk": "1"}
@@ -183,7 +190,7 @@ func TestCalls(t *testing.T) {
 		{auth.JobsStart, "in the directory's tenant", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: pk, Header: node, As: newcomer}, 200,
 			[]string{"Query", "TransactWriteItems"}},
 		{auth.UploadsBegin, "user named by the directory, for the first time",
-			apitest.Call{Method: "POST", Resource: uploads, Params: pk, JSON: `{"name":"n","type":"t","size":5}`, As: another}, 201,
+			apitest.Call{Method: "POST", Resource: staged, Params: pk, JSON: `{"name":"n","type":"t","size":5}`, As: another}, 201,
 			[]string{"BatchGetItem", "PutItem", "PutItem", "TransactWriteItems", "UpdateItem"}},
 		{auth.JobsAcquire, "", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
 		{auth.JobsRelease, "", apitest.Call{Method: "DELETE", Resource: "/v1/jobs/{pk}/release", Params: pk, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
@@ -217,37 +224,37 @@ func TestCalls(t *testing.T) {
 		{auth.OutputsDestroy, "", apitest.Call{Method: "DELETE", Resource: output, Params: pk, As: admin}, 204, []string{"GetItem", "TransactWriteItems"}},
 		{auth.OutputsHardDelete, "", apitest.Call{Method: "DELETE", Resource: output + "/hard", Params: pk, As: admin}, 200,
 			[]string{"DeleteItem", "DeleteObject", "GetItem", "TransactWriteItems"}},
-		{auth.UploadsBegin, "", apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
+		{auth.UploadsBegin, "", apitest.Call{Method: "POST", Resource: staged, Params: pk, As: admin,
 			JSON: `{"name":"large","type":"t","size":5242881,"part_size":5242880}`}, 201,
 			[]string{"BatchGetItem", "CreateMultipartUpload", "PutItem", "PutItem"}},
-		{auth.UploadsBegin, "of one part", apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
+		{auth.UploadsBegin, "of one part", apitest.Call{Method: "POST", Resource: staged, Params: pk, As: admin,
 			JSON: `{"name":"small","type":"t","size":5,"sha256":"` + hello + `"}`}, 201, []string{"BatchGetItem", "PutItem", "PutItem"}},
-		{auth.UploadsBegin, withKey, apitest.Call{Method: "POST", Resource: uploads, Params: pk, Header: key, As: admin,
+		{auth.UploadsBegin, withKey, apitest.Call{Method: "POST", Resource: staged, Params: pk, Header: key, As: admin,
 			JSON: `{"name":"keyed","type":"t","size":5242881,"part_size":5242880}`}, 201,
 			[]string{"BatchGetItem", "CreateMultipartUpload", "PutItem", "TransactWriteItems"}},
-		{auth.UploadsBegin, "again, with a key", apitest.Call{Method: "POST", Resource: uploads, Params: pk, Header: key, As: admin,
+		{auth.UploadsBegin, "again, with a key", apitest.Call{Method: "POST", Resource: staged, Params: pk, Header: key, As: admin,
 			JSON: `{"name":"keyed","type":"t","size":5242881,"part_size":5242880}`}, 201, []string{"BatchGetItem"}},
-		{auth.UploadsBegin, "with a key and a link", apitest.Call{Method: "POST", Resource: uploads, Params: pk, Header: otherKey, As: admin,
+		{auth.UploadsBegin, "with a key and a link", apitest.Call{Method: "POST", Resource: staged, Params: pk, Header: otherKey, As: admin,
 			JSON: `{"name":"linked","type":"t","size":5,"sha256":"` + hello + `"}`}, 201, []string{"BatchGetItem", "PutItem", "TransactWriteItems"}},
-		{auth.UploadsBegin, "again, with a key and a link", apitest.Call{Method: "POST", Resource: uploads, Params: pk, Header: otherKey, As: admin,
+		{auth.UploadsBegin, "again, with a key and a link", apitest.Call{Method: "POST", Resource: staged, Params: pk, Header: otherKey, As: admin,
 			JSON: `{"name":"linked","type":"t","size":5,"sha256":"` + hello + `"}`}, 201, []string{"BatchGetItem", "BatchGetItem"}},
-		{auth.UploadsBegin, "with a key, under a name that is taken", apitest.Call{Method: "POST", Resource: uploads, Params: pk, Header: map[string]string{"Idempotency-Key": "third"}, As: admin,
+		{auth.UploadsBegin, "with a key, under a name that is taken", apitest.Call{Method: "POST", Resource: staged, Params: pk, Header: map[string]string{"Idempotency-Key": "third"}, As: admin,
 			JSON: `{"name":"keyed","type":"txt","size":5}`}, 409, []string{"BatchGetItem", "TransactGetItems"}},
-		{auth.UploadsStatus, "", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: large, As: admin}, 200, []string{"BatchGetItem", "ListParts"}},
-		{auth.UploadsStatus, "of one part", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: small, As: admin}, 200, []string{"BatchGetItem", "HeadObject"}},
-		{auth.UploadsStatus, "for links", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: large, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
-		{auth.UploadsComplete, "", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: large, As: admin}, 200,
+		{auth.UploadsStatus, "", apitest.Call{Method: "GET", Resource: staged + "/{id}", Params: large, As: admin}, 200, []string{"BatchGetItem", "ListParts"}},
+		{auth.UploadsStatus, "of one part", apitest.Call{Method: "GET", Resource: staged + "/{id}", Params: small, As: admin}, 200, []string{"BatchGetItem", "HeadObject"}},
+		{auth.UploadsStatus, "for links", apitest.Call{Method: "GET", Resource: staged + "/{id}", Params: large, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
+		{auth.UploadsComplete, "", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: large, As: admin}, 200,
 			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "ListParts", "TransactWriteItems", "UpdateItem"}},
-		{auth.UploadsComplete, "of one part", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: small, As: admin}, 200,
+		{auth.UploadsComplete, "of one part", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: small, As: admin}, 200,
 			[]string{"BatchGetItem", "GetItem", "HeadObject", "TransactWriteItems", "UpdateItem"}},
-		{auth.UploadsStatus, "for links, with a key", apitest.Call{Method: "GET", Resource: uploads + "/{id}", Params: largeKeyed, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
-		{auth.UploadsComplete, withKey, apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: largeKeyed, Header: key, As: admin}, 200,
+		{auth.UploadsStatus, "for links, with a key", apitest.Call{Method: "GET", Resource: staged + "/{id}", Params: largeKeyed, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
+		{auth.UploadsComplete, withKey, apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: largeKeyed, Header: key, As: admin}, 200,
 			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "ListParts", "TransactWriteItems", "UpdateItem"}},
-		{auth.UploadsComplete, "again, with a key", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: largeKeyed, Header: key, As: admin}, 200, []string{"BatchGetItem"}},
-		{auth.UploadsComplete, "again", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: small, As: admin}, 200, []string{"BatchGetItem"}},
-		{auth.UploadsAbort, "", apitest.Call{Method: "DELETE", Resource: uploads + "/{id}", Params: unwanted, As: admin}, 204,
+		{auth.UploadsComplete, "again, with a key", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: largeKeyed, Header: key, As: admin}, 200, []string{"BatchGetItem"}},
+		{auth.UploadsComplete, "again", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: small, As: admin}, 200, []string{"BatchGetItem"}},
+		{auth.UploadsAbort, "", apitest.Call{Method: "DELETE", Resource: staged + "/{id}", Params: unwanted, As: admin}, 204,
 			[]string{"AbortMultipartUpload", "BatchGetItem", "DeleteObject", "TransactWriteItems"}},
-		{auth.UploadsComplete, "of an aborted one", apitest.Call{Method: "POST", Resource: uploads + "/{id}/complete", Params: unwanted, As: admin}, 409,
+		{auth.UploadsComplete, "of an aborted one", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: unwanted, As: admin}, 409,
 			[]string{"AbortMultipartUpload", "BatchGetItem", "DeleteObject"}},
 		{auth.JobsFinish, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/finish", Params: pk, Header: node, As: admin}, 200, []string{"Query", "TransactWriteItems"}},
 	}
@@ -272,7 +279,7 @@ func TestCalls(t *testing.T) {
 	units := make([][]countedCall, len(cases))
 	for i, tc := range cases {
 		rec.reset()
-		answer := tc.call.Do(t, rows[tc.action].HTTP(functions.Deps{Store: store, Streaming: true}))
+		answer := tc.call.Do(t, rows[tc.action].HTTP(deps))
 		if answer.Status != tc.want {
 			t.Fatalf("%s %s: status %d, want %d: %s", tc.action, tc.how, answer.Status, tc.want, answer.Body)
 		}
@@ -283,8 +290,8 @@ func TestCalls(t *testing.T) {
 			loseBytes(t, a)
 		case tc.action == auth.UploadsBegin && tc.how == "":
 			large["id"] = uploadOf(t, answer)
-			unwanted["id"] = uploadOf(t, apitest.Call{Method: "POST", Resource: uploads, Params: pk, As: admin,
-				JSON: `{"name":"unwanted","type":"t","size":5242881,"part_size":5242880}`}.Do(t, rows[auth.UploadsBegin].HTTP(functions.Deps{Store: store})))
+			unwanted["id"] = uploadOf(t, apitest.Call{Method: "POST", Resource: staged, Params: pk, As: admin,
+				JSON: `{"name":"unwanted","type":"t","size":5242881,"part_size":5242880}`}.Do(t, rows[auth.UploadsBegin].HTTP(deps)))
 		case tc.action == auth.UploadsBegin && tc.how == "of one part":
 			small["id"] = uploadOf(t, answer)
 		case tc.action == auth.UploadsBegin && tc.how == withKey:
@@ -295,7 +302,7 @@ func TestCalls(t *testing.T) {
 			sendParts(t, answer, strings.Repeat("\x00", 5242881))
 		}
 	}
-	cleanupLeftovers(t, a, rec, store, rows, func(want []string) { note(auth.Cleanup, "", want) })
+	cleanupLeftovers(t, a, rec, deps, rows, func(want []string) { note(auth.Cleanup, "", want) })
 
 	for name, f := range rows {
 		if slices.ContainsFunc(f.Rights, func(r functions.Right) bool { return r.On == functions.UserPool }) {
@@ -341,7 +348,7 @@ func loseBytes(t *testing.T, a *awstest.AWS) {
 // sendParts sends content by the links in the answer.
 func sendParts(t *testing.T, answer *apitest.Answer, content string) {
 	t.Helper()
-	var upload struct{ Parts []outputs.UploadPart }
+	var upload struct{ Parts []uploads.Part }
 	answer.Into(t, &upload)
 	for _, p := range upload.Parts {
 		r, err := http.NewRequestWithContext(t.Context(), p.Method, *p.URL, strings.NewReader(content[p.Offset:p.Offset+p.Size]))
@@ -364,36 +371,36 @@ func sendParts(t *testing.T, answer *apitest.Answer, content string) {
 
 // cleanupLeftovers makes an add lose its race after its bytes were put, which leaves an
 // intent, abandons an upload, and cleans both up.
-func cleanupLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, store *outputs.Store, rows map[auth.Action]functions.Function, note func([]string)) {
+func cleanupLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, deps functions.Deps, rows map[auth.Action]functions.Function, note func([]string)) {
 	t.Helper()
-	user, ctx := outputs.User{PK: 1}, auth.WithTenant(t.Context(), "acme")
-	if _, err := store.CreateJob(ctx, "acme", outputs.NewJob{PK: 50, Node: 50, Creator: user}); err != nil {
+	ctx, p := auth.WithTenant(t.Context(), "acme"), auth.Principal{Tenant: "acme", UserPK: 1, Admin: true, Nodes: []int64{50}, Node: 50}
+	if _, err := deps.Jobs.Create(ctx, "acme", jobs.NewJob{PK: 50, Node: 50, Creator: users.Of(p)}); err != nil {
 		t.Fatal(err)
 	}
-	admit := func(outputs.Job) error { return nil }
-	if _, err := store.Start(ctx, "acme", 50, 50, admit); err != nil {
+	if _, err := deps.Jobs.Start(ctx, p, 50); err != nil {
 		t.Fatal(err)
 	}
-	add := outputs.Addition{Job: 50, Name: "raced", Type: "t", Creator: user, Admit: admit}
-	loser := add
-	loser.Admit = func(outputs.Job) error { // it has read that the name is free; now another add takes it
-		_, err := store.Add(ctx, "acme", add)
+	raced := outputs.Addition{Job: 50, Name: "raced", Type: "t"}
+	overtaken := storetest.Before("PutObject", func(context.Context) error { // it has read that the name is free; now another add takes it
+		_, err := deps.Outputs.Add(ctx, p, raced)
 		return err
-	}
-	if _, err := store.Add(ctx, "acme", loser); !problem.Is(err, problem.DuplicateOutput) {
+	})
+	loser := a.StoreConfig()
+	loser.S3 = localaws.S3(a.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, overtaken) })
+	if _, err := outputs.New(table.New(loser)).Add(ctx, p, raced); !problem.Is(err, problem.DuplicateOutput) {
 		t.Fatalf("the loser of a race: %v", err)
 	}
-	yesterday := outputs.New(outputs.Config{DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket,
-		Now: func() time.Time { return time.Now().Add(-outputs.DefaultUploadLife) }})
-	if _, err := yesterday.BeginUpload(ctx, "acme", outputs.NewUpload{Job: 50, Name: "abandoned", Size: 1 << 30, Creator: user, Admit: admit}); err != nil {
+	yesterday := a.StoreConfig()
+	yesterday.Now = func() time.Time { return time.Now().Add(-uploads.DefaultLife) }
+	if _, err := uploads.New(table.New(yesterday), uploads.Limits{}).Begin(ctx, p, uploads.NewUpload{Job: 50, Name: "abandoned", Size: 1 << 30}); err != nil {
 		t.Fatal(err)
 	}
 	rec.reset()
-	answer, err := rows[auth.Cleanup].Schedule(functions.Deps{Store: store, Log: slog.New(slog.DiscardHandler)})(t.Context())
-	cleaned, _ := answer.(outputs.Cleaned)
-	cleaned.Oldest = 0
-	if err != nil || cleaned != (outputs.Cleaned{Intents: 1, Uploads: 2}) { // one of them was aborted
-		t.Fatalf("cleanup: %+v, %v", cleaned, err)
+	answer, err := rows[auth.Cleanup].Schedule(deps)(t.Context())
+	counts, _ := answer.(cleanup.Counts)
+	counts.Oldest = 0
+	if err != nil || counts != (cleanup.Counts{Intents: 1, Uploads: 2}) { // one of them was aborted
+		t.Fatalf("cleanup: %+v, %v", counts, err)
 	}
 	var want []string
 	for _, calls := range []struct {
@@ -409,8 +416,8 @@ func cleanupLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, store *output
 func checkReadme(t *testing.T, cases []callCase) {
 	t.Helper()
 	const begin, end = "<!-- calls: begin -->\n", "<!-- calls: end -->"
-	var table strings.Builder
-	table.WriteString("| action | DynamoDB | S3 |\n|---|---|---|\n")
+	var lines strings.Builder
+	lines.WriteString("| action | DynamoDB | S3 |\n|---|---|---|\n")
 	for _, tc := range cases {
 		name := string(tc.action)
 		switch tc.how {
@@ -434,7 +441,7 @@ func checkReadme(t *testing.T, cases []callCase) {
 		if tc.action == auth.JobsZipOutputs {
 			objects = []string{"GetObject (one an output)"}
 		}
-		fmt.Fprintf(&table, "| %s | %s | %s |\n", name, strings.Join(db, ", "), strings.Join(objects, ", "))
+		fmt.Fprintf(&lines, "| %s | %s | %s |\n", name, strings.Join(db, ", "), strings.Join(objects, ", "))
 	}
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -445,14 +452,14 @@ func checkReadme(t *testing.T, cases []callCase) {
 	if !ok1 || !ok2 {
 		t.Fatal("README.md has no place for the table of calls")
 	}
-	if got == table.String() {
+	if got == lines.String() {
 		return
 	}
 	if !*update {
-		t.Errorf("README's table of calls is out of date; go test ./functions -run TestCalls -update writes it (-README +counted):\n%s", cmp.Diff(got, table.String()))
+		t.Errorf("README's table of calls is out of date; go test ./functions -run TestCalls -update writes it (-README +counted):\n%s", cmp.Diff(got, lines.String()))
 		return
 	}
-	if err := os.WriteFile("../README.md", []byte(before+begin+table.String()+end+after), 0o644); err != nil {
+	if err := os.WriteFile("../README.md", []byte(before+begin+lines.String()+end+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

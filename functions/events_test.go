@@ -26,9 +26,13 @@ import (
 	"joboutputs/shared/api"
 	"joboutputs/shared/archive"
 	"joboutputs/shared/auth"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/localaws/awstest"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/shared/token"
+	"joboutputs/shared/uploads"
 )
 
 // replayed is when events are replayed: when API Gateway says it received them.
@@ -36,14 +40,14 @@ var replayed = time.Date(2026, 5, 6, 7, 8, 9, 123456000, time.UTC)
 
 // What the store holds when an event is replayed: job 2 runs on node 1, with an active
 // output and a soft-deleted one, job 6 is free, and job 7 waits for node 2 to start it.
-var seeded = outputs.Import{
-	Jobs: []outputs.Job{
+var seeded = fixture.Rows{
+	Jobs: []jobs.Job{
 		{PK: 2, Description: "train", Node: 1, Creator: 2, CreationTime: day(1), StartTime: day(2)},
 		{PK: 6, Creator: 2, CreationTime: day(1)},
 		{PK: 7, Node: 2, Creator: 2, CreationTime: day(1)},
 	},
-	Nodes: []outputs.Node{{PK: 1, CurrentJob: 2}},
-	Outputs: []outputs.ImportedOutput{
+	Nodes: []fixture.Node{{PK: 1, CurrentJob: 2}},
+	Outputs: []fixture.Output{
 		{Content: []byte("weights\x00\xff"), Output: outputs.Output{
 			PK: 5, Job: 2, Name: "model", Type: "Model<Domain<'Image Classification'>>",
 			Creator: 2, CreatorUsername: "alice", CreationTime: day(3), ContentType: "application/octet-stream",
@@ -129,18 +133,14 @@ func TestEvents(t *testing.T) {
 				event = withToken(t, event, key)
 			}
 			a := awstest.New(t)
-			deps := functions.Deps{
-				Log: slog.New(slog.DiscardHandler),
-				Store: outputs.New(outputs.Config{
-					DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket,
-					Now: func() time.Time { return replayed },
-				}),
-				Verifier:     verifier(&key.PublicKey),
-				Issuer:       issuer{},
-				Streaming:    true,
-				CleanupGrace: outputs.Grace,
-			}
-			if err := deps.Store.Import(auth.WithTenant(t.Context(), "demo"), "demo", seeded); err != nil {
+			stores := a.StoreConfig()
+			stores.Now = func() time.Time { return replayed }
+			deps := functions.NewDeps(stores, uploads.Limits{})
+			deps.Log = slog.New(slog.DiscardHandler)
+			deps.Verifier = verifier(&key.PublicKey)
+			deps.Issuer = issuer{}
+			deps.Streaming = true
+			if err := fixture.Load(auth.WithTenant(t.Context(), "demo"), table.New(stores), "demo", seeded); err != nil {
 				t.Fatal(err)
 			}
 			switch {

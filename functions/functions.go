@@ -42,6 +42,13 @@ type Route struct {
 	Resource string
 }
 
+// Methods are the methods that API Gateway's ANY stands for, in the order of an Allow header.
+func Methods() []string {
+	return []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+	}
+}
+
 // Right is an IAM action on one of the service's resources.
 type Right struct {
 	Action string // "dynamodb:GetItem"

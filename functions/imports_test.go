@@ -59,6 +59,13 @@ func TestImports(t *testing.T) {
 		return within(p.ImportPath, "functions") && p.Name != "main" && p.ImportPath != module+"/functions"
 	}
 
+	// The layers of the domain, from the bottom: a package imports lower ones only.
+	layers := [][]string{{"table"}, {"users"}, {"idempotency", "jobs"}, {"outputs"}, {"uploads"}, {"cleanup"}}
+	layer := func(path string) int { // -1 = not of the domain
+		name := strings.TrimPrefix(path, module+"/shared/")
+		return slices.IndexFunc(layers, func(names []string) bool { return slices.Contains(names, name) })
+	}
+
 	rules := []struct {
 		name    string
 		applies func(pkg) bool
@@ -77,6 +84,16 @@ func TestImports(t *testing.T) {
 			"an action imports shared, not other actions",
 			isAction, true,
 			func(p pkg, i string) bool { return within(i, "functions") && i != p.ImportPath },
+		},
+		{
+			"an action does not import the table",
+			isAction, false,
+			func(_ pkg, i string) bool { return i == module+"/shared/table" },
+		},
+		{
+			"a package of the domain imports lower layers only",
+			func(p pkg) bool { return layer(p.ImportPath) >= 0 }, true,
+			func(p pkg, i string) bool { return layer(i) >= layer(p.ImportPath) },
 		},
 		{
 			"a bootstrap imports its own action and shared",

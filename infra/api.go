@@ -15,6 +15,7 @@ import (
 
 	"joboutputs/functions"
 	"joboutputs/shared/auth"
+	"joboutputs/shared/token"
 )
 
 // What clients may send, per second and at once: all of them together, and on a route
@@ -28,8 +29,6 @@ const (
 	// tokenTTL is how long API Gateway keeps what the authorizer said of a token. Functions
 	// look at the token's own expiry besides.
 	tokenTTL = 60 * time.Second
-	// maxToken bounds the Authorization header in characters: a scheme and 8 KiB.
-	maxToken = len("Bearer ") + 8<<10
 	// tlsPolicy is the REST API's: TLS 1.2 and 1.3 with forward secrecy. Without one it
 	// would take TLS 1.0.
 	tlsPolicy = "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09"
@@ -117,7 +116,7 @@ func at(rest awsapigateway.RestApi, template string) awsapigateway.Resource {
 func newAuthorizer(stack awscdk.Stack, lambdas map[auth.Action]awslambda.Function) awsapigateway.TokenAuthorizer {
 	return awsapigateway.NewTokenAuthorizer(stack, jsii.String("Authorizer"), &awsapigateway.TokenAuthorizerProps{
 		Handler:         lambdas[auth.AuthAuthorize],
-		ValidationRegex: jsii.String(fmt.Sprintf("^.{1,%d}$", maxToken)),
+		ValidationRegex: jsii.String(fmt.Sprintf("^.{1,%d}$", token.MaxHeader)),
 		ResultsCacheTtl: seconds(tokenTTL),
 	})
 }
@@ -168,14 +167,12 @@ func allowed(s settings, template string) string {
 	}
 	note(functions.Refused)
 	var methods []string
-	for _, method := range []string{
-		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-	} {
-		if known[method] {
+	for _, method := range functions.Methods() {
+		if known[method] || method == http.MethodOptions {
 			methods = append(methods, method)
 		}
 	}
-	return strings.Join(append(methods, http.MethodOptions), ", ")
+	return strings.Join(methods, ", ")
 }
 
 // throttles are the lower limits of routes that stream.

@@ -18,6 +18,7 @@ import (
 	"joboutputs/functions"
 	"joboutputs/infra/local/gateway"
 	"joboutputs/shared/api"
+	"joboutputs/shared/uploads"
 )
 
 // TestAsTheLocalGateway holds that what API Gateway answers by itself is, header for
@@ -134,6 +135,7 @@ func locally(t *testing.T, method, path, token string) *http.Response {
 	}
 	g := gateway.New(gateway.Config{
 		Functions: rows, Refused: functions.Refused, Log: slog.New(slog.DiscardHandler), Edge: api.Edge{Log: slog.New(slog.DiscardHandler), Now: time.Now},
+		Deps: functions.Deps{Uploads: uploads.New(nil, uploads.Limits{})}, // docs-limits reads its limits when it is made
 	})
 	r := httptest.NewRequest(method, path, nil)
 	r.Header.Set("Origin", "https://a.test")

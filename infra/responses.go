@@ -32,8 +32,8 @@ const (
 
 // gatewayResponses are the kinds of API Gateway's own answers, by what they mean here.
 func gatewayResponses() map[string]*problem.Problem {
-	notFound, _ := problem.As(api.NotFound())
-	forbidden, _ := problem.As(api.Forbidden())
+	notFound := problem.Missing()
+	forbidden := problem.Forbidden()
 	internal := problem.New(problem.Internal, internalText)
 	unavailable := problem.New(problem.Unavailable, silentText).After(2 * time.Second)
 	throttled := problem.New(problem.Throttled, "Too many requests.").After(time.Second)
@@ -118,12 +118,12 @@ func wrongMethodOptions() *awsapigateway.MethodOptions {
 
 // forbidden answers 403 to what nobody may (functions.Refused), behind the authorizer.
 func forbidden() awsapigateway.MockIntegration {
-	f, _ := problem.As(api.Forbidden())
+	f := problem.Forbidden()
 	return mock(http.StatusForbidden, errorHeaders(f), string(api.Problem(f, requestID)))
 }
 
 func forbiddenOptions(authorizer awsapigateway.TokenAuthorizer) *awsapigateway.MethodOptions {
-	f, _ := problem.As(api.Forbidden())
+	f := problem.Forbidden()
 	return mockOptions(http.StatusForbidden, errorHeaders(f), authorizer)
 }
 

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 // settings are what a deployment can choose, by `-c name=value`.
@@ -95,7 +95,7 @@ func fromContext(get func(string) string) (settings, error) {
 	if !validName.MatchString(s.Name) {
 		errs = append(errs, fmt.Sprintf("-c name=%s: want a letter, then up to 19 of a-z, 0-9 and -", s.Name))
 	}
-	if s.ReadShards != 0 && s.ReadShards < max(s.Shards, outputs.DefaultShards) {
+	if s.ReadShards != 0 && s.ReadShards < max(s.Shards, table.DefaultShards) {
 		errs = append(errs, fmt.Sprintf("-c read-shards=%d: rows are in more shards", s.ReadShards))
 	}
 	for _, origin := range s.Origins {

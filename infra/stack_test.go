@@ -14,7 +14,7 @@ import (
 
 	"joboutputs/functions"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 // TestFunctions holds that there is one Lambda for each row, made as the row says.
@@ -162,25 +162,25 @@ func wantValue(s settings, row functions.Function, name string) string {
 	}[name]
 }
 
-// TestTable holds that the table is outputs.Schema, on demand.
+// TestTable holds that the table is table.Schema, on demand.
 func TestTable(t *testing.T) {
 	eachStack(t, func(t *testing.T, tmpl *template) {
-		table := tmpl.one(t, "AWS::DynamoDB::Table")
+		declared := tmpl.one(t, "AWS::DynamoDB::Table")
 		keys := func(v any) string {
 			return str(get(v, "KeySchema.0.KeyType")) + " " + str(get(v, "KeySchema.0.AttributeName")) + " " +
 				str(get(v, "KeySchema.1.KeyType")) + " " + str(get(v, "KeySchema.1.AttributeName"))
 		}
-		if got, want := keys(table.Properties), "HASH "+outputs.Schema.PartitionKey+" RANGE "+outputs.Schema.SortKey; got != want {
+		if got, want := keys(declared.Properties), "HASH "+table.Schema.PartitionKey+" RANGE "+table.Schema.SortKey; got != want {
 			t.Errorf("keys %s, want %s", got, want)
 		}
-		if got := str(table.get("TimeToLiveSpecification.AttributeName")); got != outputs.Schema.TTL || table.get("TimeToLiveSpecification.Enabled") != true {
+		if got := str(declared.get("TimeToLiveSpecification.AttributeName")); got != table.Schema.TTL || declared.get("TimeToLiveSpecification.Enabled") != true {
 			t.Errorf("TTL is on %s", got)
 		}
-		if table.get("BillingMode") != "PAY_PER_REQUEST" {
+		if declared.get("BillingMode") != "PAY_PER_REQUEST" {
 			t.Error("not on demand")
 		}
-		for i, index := range outputs.Schema.Indexes {
-			got := table.get(fmt.Sprintf("GlobalSecondaryIndexes.%d", i))
+		for i, index := range table.Schema.Indexes {
+			got := declared.get(fmt.Sprintf("GlobalSecondaryIndexes.%d", i))
 			projected := strs(get(got, "Projection.NonKeyAttributes"))
 			want := slices.Sorted(slices.Values(index.Projected))
 			if str(get(got, "IndexName")) != index.Name || keys(got) != "HASH "+index.PartitionKey+" RANGE "+index.SortKey ||
@@ -188,11 +188,11 @@ func TestTable(t *testing.T) {
 				t.Errorf("index %d is %s, want %+v", i, str(got), index)
 			}
 		}
-		if table.get(fmt.Sprintf("GlobalSecondaryIndexes.%d", len(outputs.Schema.Indexes))) != nil {
+		if declared.get(fmt.Sprintf("GlobalSecondaryIndexes.%d", len(table.Schema.Indexes))) != nil {
 			t.Error("more indexes than the schema's")
 		}
-		for i := range 2 + 2*len(outputs.Schema.Indexes) {
-			if kind := table.get(fmt.Sprintf("AttributeDefinitions.%d.AttributeType", i)); kind != "S" {
+		for i := range 2 + 2*len(table.Schema.Indexes) {
+			if kind := declared.get(fmt.Sprintf("AttributeDefinitions.%d.AttributeType", i)); kind != "S" {
 				t.Errorf("key attribute %d is of type %v", i, kind)
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/jsii-runtime-go"
 
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 // storage is where outputs are kept.
@@ -26,14 +26,14 @@ func newStorage(stack awscdk.Stack, s settings) storage {
 	return storage{table: newTable(stack, s), bucket: newBucket(stack, s)}
 }
 
-// newTable declares outputs.Schema. It is the v1 resource (AWS::DynamoDB::Table), the one
+// newTable declares table.Schema. It is the v1 resource (AWS::DynamoDB::Table), the one
 // that emulators know.
 func newTable(stack awscdk.Stack, s settings) awsdynamodb.Table {
 	key := func(name string) *awsdynamodb.Attribute {
 		return &awsdynamodb.Attribute{Name: &name, Type: awsdynamodb.AttributeType_STRING}
 	}
-	schema := outputs.Schema
-	table := awsdynamodb.NewTable(stack, jsii.String("Table"), &awsdynamodb.TableProps{
+	schema := table.Schema
+	made := awsdynamodb.NewTable(stack, jsii.String("Table"), &awsdynamodb.TableProps{
 		PartitionKey:        key(schema.PartitionKey),
 		SortKey:             key(schema.SortKey),
 		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
@@ -45,7 +45,7 @@ func newTable(stack awscdk.Stack, s settings) awsdynamodb.Table {
 		},
 	})
 	for _, index := range schema.Indexes {
-		table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+		made.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
 			IndexName:        &index.Name,
 			PartitionKey:     key(index.PartitionKey),
 			SortKey:          key(index.SortKey),
@@ -53,7 +53,7 @@ func newTable(stack awscdk.Stack, s settings) awsdynamodb.Table {
 			NonKeyAttributes: texts(index.Projected...),
 		})
 	}
-	return table
+	return made
 }
 
 // newBucket makes a bucket that nobody reaches but by the functions' roles and the links

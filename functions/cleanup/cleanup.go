@@ -8,30 +8,30 @@ import (
 	"time"
 
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/cleanup"
 )
 
-type store interface {
-	Cleanup(ctx context.Context, grace time.Duration) (outputs.Cleaned, error)
+type cleaner interface {
+	Run(ctx context.Context, grace time.Duration) (cleanup.Counts, error)
 }
 
 // New makes the function. What is younger than grace is left alone: it may still be in
 // flight. Each run logs one line "cleaned up" with its counts, of which the stack's alarms read
 // the age of the oldest.
-func New(s store, grace time.Duration, log *slog.Logger) func(context.Context) (any, error) {
+func New(c cleaner, grace time.Duration, log *slog.Logger) func(context.Context) (any, error) {
 	return func(ctx context.Context) (any, error) {
-		cleaned, err := s.Cleanup(ctx, grace)
+		counts, err := c.Run(ctx, grace)
 		level := slog.LevelInfo
 		attrs := []slog.Attr{
 			slog.String("action", string(auth.Cleanup)),
-			slog.Int("intents", cleaned.Intents), slog.Int("tombstones", cleaned.Tombstones), slog.Int("uploads", cleaned.Uploads), slog.Int("skipped", cleaned.Skipped),
-			slog.Int64("oldest_seconds", cleaned.Oldest),
+			slog.Int("intents", counts.Intents), slog.Int("tombstones", counts.Tombstones), slog.Int("uploads", counts.Uploads), slog.Int("skipped", counts.Skipped),
+			slog.Int64("oldest_seconds", counts.Oldest),
 		}
 		if err != nil {
 			level = slog.LevelError
 			attrs = append(attrs, slog.String("error", err.Error()))
 		}
 		log.LogAttrs(ctx, level, "cleaned up", attrs...)
-		return cleaned, err
+		return counts, err
 	}
 }

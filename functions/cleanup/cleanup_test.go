@@ -11,23 +11,23 @@ import (
 	"time"
 
 	"joboutputs/functions/cleanup"
-	"joboutputs/shared/outputs"
+	domain "joboutputs/shared/cleanup"
 )
 
 // fake answers what it is told, and remembers what it was asked.
 type fake struct {
-	cleaned outputs.Cleaned
-	err     error
-	asked   []time.Duration
+	counts domain.Counts
+	err    error
+	asked  []time.Duration
 }
 
-func (f *fake) Cleanup(_ context.Context, grace time.Duration) (outputs.Cleaned, error) {
+func (f *fake) Run(_ context.Context, grace time.Duration) (domain.Counts, error) {
 	f.asked = append(f.asked, grace)
-	return f.cleaned, f.err
+	return f.counts, f.err
 }
 
 func TestCleanup(t *testing.T) {
-	f := &fake{cleaned: outputs.Cleaned{Intents: 1, Tombstones: 2, Uploads: 4, Skipped: 3, Oldest: 4000}}
+	f := &fake{counts: domain.Counts{Intents: 1, Tombstones: 2, Uploads: 4, Skipped: 3, Oldest: 4000}}
 	var log bytes.Buffer
 	got, err := cleanup.New(f, 90*time.Minute, slog.New(slog.NewJSONHandler(&log, nil)))(t.Context())
 	if err != nil {

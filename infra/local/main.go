@@ -22,7 +22,7 @@ import (
 	"joboutputs/infra/local/gateway"
 	"joboutputs/infra/local/service"
 	"joboutputs/shared/localaws"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 const usage = `Runs job-outputs on this machine: every function behind a stand-in for API Gateway,
@@ -175,7 +175,7 @@ func stores(ctx context.Context, opts options, log io.Writer) (service.Config, f
 	if dir != "" {
 		cfg.Dir = filepath.Join(dir, "issuer")
 	}
-	err := localaws.CreateTable(ctx, cfg.DynamoDB, cfg.Table, outputs.Schema)
+	err := localaws.CreateTable(ctx, cfg.DynamoDB, cfg.Table, table.Schema)
 	if err == nil {
 		err = localaws.CreateBucket(ctx, cfg.S3, cfg.Bucket)
 	}

@@ -14,7 +14,7 @@ import (
 	"joboutputs/shared/problem"
 )
 
-// Limits of a JSON body. DESIGN: D15.
+// Limits of a JSON body; the original has none (difference D15 in README.md).
 const (
 	MaxBody  = 256 << 10 // bytes
 	MaxDepth = 16        // nested arrays and objects

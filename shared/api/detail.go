@@ -21,12 +21,3 @@ func Detail[T any](action auth.Action, call func(r *http.Request, p auth.Princip
 		return JSON(w, http.StatusOK, &v)
 	})
 }
-
-// Owned is the permission on a job that was read: asked of auth.May with the node that
-// owns it.
-func Owned(p auth.Principal, action auth.Action, node int64) error {
-	if !auth.May(p, action, auth.Job(node)) {
-		return Forbidden()
-	}
-	return nil
-}

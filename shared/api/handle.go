@@ -74,18 +74,13 @@ func admit(r *http.Request, action auth.Action, rec *record) (auth.Principal, er
 		claimed.Node = -1 // some node, which is all the first question needs
 	}
 	if !auth.May(claimed, action, auth.Unread) {
-		return auth.Principal{}, Forbidden()
+		return auth.Principal{}, problem.Forbidden()
 	}
 	if nodeErr != nil {
 		return auth.Principal{}, nodeErr
 	}
 	p.Node = node
 	return p, nil
-}
-
-// Forbidden is the one refusal of a caller who may not do this.
-func Forbidden() error {
-	return problem.New(problem.PermissionDenied, "You do not have permission to perform this action.")
 }
 
 // nodeID reads the Node-Id header: the node the request acts for, which counts only if
@@ -129,21 +124,15 @@ func PK(r *http.Request, name string) (int64, error) {
 	text := r.PathValue(name)
 	for _, c := range []byte(text) {
 		if c < '0' || c > '9' {
-			return 0, NotFound()
+			return 0, problem.Missing()
 		}
 	}
 	pk, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || pk < 1 || pk > maxPK {
-		return 0, NotFound()
+	if err != nil || pk < 1 || pk > auth.MaxPK {
+		return 0, problem.Missing()
 	}
 	return pk, nil
 }
-
-// maxPK bounds primary keys: they are below 2³¹, as UFDL's integer columns are.
-const maxPK = 1<<31 - 1
-
-// NotFound is the one answer for what is missing and for what is somebody else's.
-func NotFound() error { return problem.New(problem.NotFound, "Not found.") }
 
 func seconds(d time.Duration) string {
 	return strconv.Itoa(int((d + time.Second - 1) / time.Second))

@@ -216,7 +216,7 @@ func TestErrors(t *testing.T) {
 			w.Header().Set("Content-Length", "5")
 			w.Header().Set("ETag", `"x"`)
 			w.Header().Set("Content-Disposition", "attachment")
-			return api.NotFound()
+			return problem.Missing()
 		}, 404, problem.NotFound, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -21,6 +21,10 @@ type Principal struct {
 	Expires  time.Time // the token's exp
 }
 
+// MaxPK is the largest primary key of anything: they are below 2³¹, as UFDL's integer
+// columns are.
+const MaxPK = 1<<31 - 1
+
 // Grants reports whether the token lets the caller act for the node.
 func (p Principal) Grants(node int64) bool { return slices.Contains(p.Nodes, node) }
 

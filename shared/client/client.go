@@ -1,6 +1,11 @@
 // Package client calls the HTTP API of job-outputs: typed requests and answers, tokens
 // that renew themselves, retries, and transfers of any size that verify what they move.
-// The command joboutputs is made of it, and other programs can be.
+// The command joboutputs is built on it. The module path joboutputs cannot be fetched, so a
+// program outside this repository imports the package from a checkout, by a replace
+// directive in its go.mod:
+//
+//	require joboutputs v0.0.0
+//	replace joboutputs => ../job-outputs
 //
 //	c, err := client.New(client.Config{Server: "https://…", Username: "alice", Password: "…"})
 //	…

@@ -19,6 +19,7 @@ import (
 	"joboutputs/shared/api"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 )
 
 // Limits of the ways bytes are sent.
@@ -209,8 +210,8 @@ func (s Sender) sendLink(w http.ResponseWriter, r *http.Request, tenant string, 
 		Filename  string            `json:"filename"`
 		Size      int64             `json:"size"`
 		SHA256    *string           `json:"sha256"`
-		Checksum  *outputs.Checksum `json:"checksum"`
-	}{link.URL, link.Method, headers, outputs.FormatTime(link.Expires), filename, o.Size, sha256, o.Checksum})
+		Checksum  *table.Checksum   `json:"checksum"`
+	}{link.URL, link.Method, headers, table.FormatTime(link.Expires), filename, o.Size, sha256, o.Checksum})
 }
 
 // wantsLink is an Accept header that takes JSON and nothing the bytes could be sent as.

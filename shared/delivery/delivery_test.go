@@ -16,6 +16,7 @@ import (
 	"joboutputs/shared/delivery"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 )
 
 // contents are bytes "0123456789012…" of an output, as many as its size says.
@@ -190,7 +191,7 @@ func TestBytesHeaders(t *testing.T) {
 func TestDigest(t *testing.T) {
 	const sum = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 	const digest = "sha-256=:LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=:"
-	composite := &outputs.Checksum{Algorithm: "SHA256", Type: "composite", Value: "q==-2", PartSize: 3}
+	composite := &table.Checksum{Algorithm: "SHA256", Type: "composite", Value: "q==-2", PartSize: 3}
 	for _, tc := range []struct {
 		output  outputs.Output
 		request *http.Request
@@ -239,7 +240,7 @@ func TestLink(t *testing.T) {
 		want   string
 	}{
 		{
-			outputs.Output{Name: "é", Size: 12, SHA256: "ab", Checksum: &outputs.Checksum{Algorithm: "SHA256", Type: "full", Value: "q=="}},
+			outputs.Output{Name: "é", Size: 12, SHA256: "ab", Checksum: &table.Checksum{Algorithm: "SHA256", Type: "full", Value: "q=="}},
 			`"filename":"é.txt","size":12,"sha256":"ab","checksum":{"algorithm":"SHA256","type":"full","value":"q=="}}`,
 		},
 		{outputs.Output{Name: "n"}, `"filename":"n.txt","size":0,"sha256":null,"checksum":null}`},

@@ -19,7 +19,6 @@ import "time"
 // Limits of a body. [Parse] refuses what is over them; the size of a body, 256 KiB, is
 // its caller's to check.
 const (
-	MaxDepth = 16    // nested arrays and objects
 	MaxTerms = 1_200 // field expressions, wherever they stand
 	MaxLimit = 1_000 // rows in a page
 )

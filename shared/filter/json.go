@@ -2,9 +2,7 @@ package filter
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,46 +12,9 @@ import (
 	"joboutputs/shared/problem"
 )
 
-// checkSyntax reports what is not JSON, and what is nested too deep. Text that passes is
-// valid UTF-8 throughout, escapes included.
-func checkSyntax(body []byte) error {
-	dec := newDecoder(body)
-	for {
-		_, err := dec.ReadToken()
-		var syntax *jsontext.SyntacticError
-		switch at := int(dec.InputOffset()); {
-		case err == io.EOF:
-			return syntaxError(body, len(body), "expected a value")
-		case errors.As(err, &syntax):
-			return syntaxError(body, int(syntax.ByteOffset), syntax.Err.Error())
-		case err != nil:
-			return fmt.Errorf("read JSON: %w", err)
-		case dec.StackDepth() > MaxDepth:
-			return problem.New(problem.InvalidFilter, "%s: nested deeper than %d", position(body, at-1), MaxDepth)
-		case dec.StackDepth() == 0: // the end of the value
-			if rest := bytes.TrimLeft(body[at:], " \t\r\n"); len(rest) > 0 {
-				return syntaxError(body, len(body)-len(rest), "text after the end of the value")
-			}
-			return nil
-		}
-	}
-}
-
 // newDecoder takes the last of several members of one name, as Python does.
 func newDecoder(text []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
-}
-
-func syntaxError(body []byte, at int, message string) error {
-	return problem.New(problem.InvalidJSON, "%s: %s", position(body, at), message)
-}
-
-// position says where an offset is for a person: both count from 1, columns characters.
-func position(body []byte, at int) string {
-	before := body[:min(at, len(body))]
-	line := bytes.Count(before, []byte("\n")) + 1
-	column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
-	return fmt.Sprintf("line %d, column %d", line, column)
 }
 
 // A value is a JSON value with valid syntax, and where it stands in the body. Its methods

@@ -8,8 +8,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Parse reads a body: the text of a JSON object, or nothing at all. The original takes []
-// and "" for an empty object, and so does Parse.
+// Parse reads a body: the text of a JSON object, or nothing at all. The text must be valid
+// JSON in valid UTF-8, as api.Body returns it. The original takes [] and "" for an empty
+// object, and so does Parse.
 //
 // The language, with ? for what may be missing:
 //
@@ -23,15 +24,11 @@ import (
 //	        {type: "is_null" or "isnull", field, invert?: bool}
 //	order   {field, ascending?: bool, nulls_first?: bool}
 //
-// Nothing else is taken, null least of all. The error is a problem: invalid_json with line
-// and column, else invalid_filter with the place in the body.
+// Nothing else is taken, null least of all. Problem: InvalidFilter, with the place in the body.
 func Parse(body []byte) (*Spec, error) {
 	s := &Spec{OrderBy: completeOrder(nil)}
 	if len(body) == 0 {
 		return s, nil
-	}
-	if err := checkSyntax(body); err != nil {
-		return nil, err
 	}
 	top := value{raw: bytes.TrimSpace(body)}
 	if top.isEmpty() {

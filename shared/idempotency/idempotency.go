@@ -1,6 +1,9 @@
-//go:build ignore
-
-package outputs
+// Package idempotency makes a write repeatable. If a request gets no response, the client
+// retries it with the same Idempotency-Key and receives the response of the first call. The
+// row that remembers it is put in the transaction that makes the call's effect visible, so
+// that there are both or neither. Of calls at the same time one puts it, and the others
+// return what it says.
+package idempotency
 
 import (
 	"context"
@@ -13,53 +16,41 @@ import (
 	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
+	"joboutputs/shared/users"
 )
 
-// Who can't know whether a call was done, because its answer was lost, makes it again with
-// the same idempotency key, and is answered what the first one was. The row that remembers
-// it is put in the transaction that makes the call's effect visible, so that there are both
-// or neither; of calls at the same time one puts it, and the others answer what it says.
+// kept is how long a key is remembered. DynamoDB removes expired rows late, so the clock
+// decides.
+const kept = 24 * time.Hour
 
-// keysKept is how long a key is remembered. The table drops rows late, so the clock decides.
-const keysKept = 24 * time.Hour
-
-// keyed is a call with an idempotency key; nil = one without.
-type keyed struct {
-	row  idempotencyRow // to be put
-	kept idempotencyRow // as read: an earlier call's
+// Call is a call with an idempotency key; nil is a call without one, for which every method
+// does nothing.
+type Call struct {
+	t     *table.Store
+	row   table.IdempotencyRow // to be put
+	found table.IdempotencyRow // as read: an earlier call's
 }
 
-// idempotencyRow is an I row. What the answer is made of is kept, and not its text: a link
-// in it would be a secret, and dead before the row is.
-type idempotencyRow struct {
-	PartitionKey string `dynamo:"PK"`
-	SortKey      string `dynamo:"SK"`
-
-	Fingerprint string     `dynamo:"fingerprint"` // of the request
-	Expires     int64      `dynamo:"expires"`     // Unix seconds
-	Output      *outputRow `dynamo:"output,omitempty"`
-	Upload      *uploadRow `dynamo:"upload,omitempty"`
-}
-
-// newKeyed is the call of a user with a key. What the action is done to is in the row's
-// key, so that the same text means another call there; request is what else decides it.
-func (s *Store) newKeyed(tenant string, u User, key, action string, target, request []any) *keyed {
+// New is a user's call with a key; nil if the key is empty. The target is part of the row's
+// key, so that the same key means another call there; the request is what else decides the
+// call.
+func New(t *table.Store, tenant string, u users.User, key, action string, target, request []any) *Call {
 	if key == "" {
 		return nil
 	}
-	who := []any{u.mode(), u.PK}
+	who := []any{u.By(), u.PK}
 	if u.PK == 0 {
 		who = append(who, u.Issuer, u.Subject)
 	}
-	return &keyed{row: idempotencyRow{
-		PartitionKey: idempotencyKey(tenant, fingerprint(who, []any{action}, target, []any{key})),
-		SortKey:      idempotencySort,
-		Fingerprint:  fingerprint(request),
-		Expires:      s.now().Add(keysKept).Unix(),
+	return &Call{t: t, row: table.IdempotencyRow{
+		Key:         table.IdempotencyKey(tenant, fingerprint(who, []any{action}, target, []any{key})),
+		Fingerprint: fingerprint(request),
+		Expires:     t.Now().Add(kept).Unix(),
 	}}
 }
 
-// fingerprint is of values in groups, no two of which can be taken for others.
+// fingerprint digests values in groups; different groups never have the same text.
 func fingerprint(groups ...[]any) string {
 	h := sha256.New()
 	for _, group := range groups {
@@ -71,76 +62,58 @@ func fingerprint(groups ...[]any) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// wanted is the row to be read along with others.
-func (k *keyed) wanted() []wantedRow {
-	if k == nil {
+// Wanted is the row to be read along with others, for Earlier.
+func (c *Call) Wanted() []table.Wanted {
+	if c == nil {
 		return nil
 	}
-	return []wantedRow{{k.row.PartitionKey, k.row.SortKey, &k.kept, new(bool)}}
+	return []table.Wanted{{Key: c.row.Key, Row: &c.found, Found: new(bool)}}
 }
 
-// earlier is what an earlier call with the key has left; nil = there was none. Problem:
-// IdempotencyMismatch, if it asked for something else.
-func (s *Store) earlier(k *keyed) (*idempotencyRow, error) {
+// Earlier is what an earlier call with the key has left; nil = there was none. Problem:
+// IdempotencyMismatch, if that call asked for something else.
+func (c *Call) Earlier() (*table.IdempotencyRow, error) {
 	switch {
-	case k == nil, k.kept.Expires <= s.now().Unix():
+	case c == nil, c.found.Expires <= c.t.Now().Unix():
 		return nil, nil
-	case k.kept.Fingerprint != k.row.Fingerprint:
+	case c.found.Fingerprint != c.row.Fingerprint:
 		return nil, problem.New(problem.IdempotencyMismatch, "The Idempotency-Key was used for another request here.")
 	}
-	return &k.kept, nil
+	return &c.found, nil
 }
 
-// lookAgain is earlier for a call that met another one after its first look. A read in a
+// LookAgain is Earlier for a call that met another one after its first look. A read in a
 // transaction waits for one that is being committed, whose other rows may be seen already.
-func (s *Store) lookAgain(ctx context.Context, k *keyed) (*idempotencyRow, error) {
-	if k == nil {
+func (c *Call) LookAgain(ctx context.Context) (*table.IdempotencyRow, error) {
+	if c == nil {
 		return nil, nil
 	}
-	err := s.db.GetTx().
-		GetOne(s.table.Get("PK", k.row.PartitionKey).Range("SK", dynamo.Equal, k.row.SortKey), &k.kept).
+	err := c.t.DB.GetTx().
+		GetOne(c.t.Table.Get("PK", c.row.Partition).Range("SK", dynamo.Equal, c.row.Sort), &c.found).
 		Run(ctx)
 	if err != nil && !errors.Is(err, dynamo.ErrNotFound) {
-		return nil, failed(err, "read an idempotency key")
+		return nil, table.StoreError(err, "read an idempotency key")
 	}
-	return s.earlier(k)
+	return c.Earlier()
 }
 
-// keep adds the key's row to the transaction that does the call.
-func (s *Store) keep(tx *dynamo.WriteTx, k *keyed) {
-	tx.Put(s.table.Put(k.row).If("attribute_not_exists('PK') OR 'expires' <= ?", s.now().Unix()))
+// KeepOutput adds the key's row, with the output of the response, to the transaction that
+// does the call.
+func (c *Call) KeepOutput(tx *dynamo.WriteTx, o table.OutputRow) {
+	if c != nil {
+		c.row.Output = &o
+		c.keep(tx)
+	}
 }
 
-// output is the output that was answered.
-func (r *idempotencyRow) output() (Output, error) {
-	if r.Output == nil {
-		return Output{}, errors.New("an idempotency key has no output")
+// KeepUpload is KeepOutput for a call that begins an upload.
+func (c *Call) KeepUpload(tx *dynamo.WriteTx, u table.UploadRow) {
+	if c != nil {
+		c.row.Upload = &u
+		c.keep(tx)
 	}
-	o, err := r.Output.output()
-	o.Replayed = true
-	return o, err
 }
 
-// begunBefore is the upload that was begun, as it was answered. A link is made anew, and
-// only as long as the upload is open: nobody would clean up what came by a later one.
-func (s *Store) begunBefore(ctx context.Context, tenant string, r *idempotencyRow) (Upload, error) {
-	if r.Upload == nil {
-		return Upload{}, errors.New("an idempotency key has no upload")
-	}
-	begun := r.Upload
-	u, err := begun.upload()
-	if err != nil {
-		return Upload{}, err
-	}
-	u.Replayed = true
-	if begun.Claimed != "" {
-		var now uploadRow
-		if err := s.batch(ctx, wantedRow{uploadKey(tenant, begun.ID), uploadSort, &now, new(bool)}); err != nil {
-			return Upload{}, err
-		}
-		if now.State != UploadOpen || s.ended(&now) != nil {
-			begun.Claimed = ""
-		}
-	}
-	return u, s.listMissing(ctx, tenant, begun, &u, 1)
+func (c *Call) keep(tx *dynamo.WriteTx) {
+	tx.Put(c.t.Put(c.row).If("attribute_not_exists('PK') OR 'expires' <= ?", c.t.Now().Unix()))
 }

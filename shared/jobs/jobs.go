@@ -1,6 +1,4 @@
-//go:build ignore
-
-package outputs
+package jobs
 
 import (
 	"context"
@@ -9,85 +7,70 @@ import (
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/guregu/dynamo/v2"
 
+	"joboutputs/shared/auth"
+	"joboutputs/shared/config"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
+	"joboutputs/shared/users"
 )
+
+// Store keeps jobs. Its methods return problems for what a caller may know; any other error
+// is internal. Safe for concurrent use.
+type Store struct{ t *table.Store }
+
+// New makes a Store over the table.
+func New(t *table.Store) *Store { return &Store{t} }
+
+// Open makes the Store of a Lambda, from its environment. It makes no call.
+func Open(section config.StorageSection) *Store { return New(table.Open(section)) }
 
 // NewJob is a job to be made.
 type NewJob struct {
 	PK          int64 // 0 = the next free one
 	Description string
 	Node        int64 // the node that has it from the start; 0 = none
-	Creator     User
+	Creator     users.User
 }
 
-// CreateJob makes a job. A given pk lifts the counter to at least it, so that a drawn one
+// Create makes a job. A given pk lifts the counter to at least it, so that a drawn one
 // never meets it. Problems: Conflict if the pk is taken or none is left, PermissionDenied,
 // Unavailable.
-func (s *Store) CreateJob(ctx context.Context, tenant string, n NewJob) (Job, error) {
-	creator, err := s.creator(ctx, tenant, n.Creator)
+func (s *Store) Create(ctx context.Context, tenant string, n NewJob) (Job, error) {
+	creator, err := users.PK(ctx, s.t, tenant, n.Creator)
 	if err != nil {
 		return Job{}, err
 	}
 	job := Job{
 		PK: n.PK, Description: n.Description, Node: n.Node, Creator: creator,
-		CreationTime: s.now(), Outputs: []JobOutput{}, version: 1,
+		CreationTime: s.t.Now(), Outputs: []OutputRef{}, version: 1,
 	}
-	for range maxAttempts {
+	for range table.MaxAttempts {
 		if n.PK != 0 {
-			err = s.lift(ctx, tenant, n.PK, n.Creator.mode())
+			err = s.t.Lift(ctx, tenant, table.JobCounter, n.PK, n.Creator.By())
 		} else {
-			var counters countersRow
-			counters, err = s.count(ctx, tenant, "jobs", n.Creator.mode())
+			var counters table.CountersRow
+			counters, err = s.t.Count(ctx, tenant, table.JobCounter, n.Creator.By())
 			job.PK = counters.Jobs
 		}
 		if err != nil {
 			return Job{}, err
 		}
-		if job.PK > MaxPK { // a caller may have given the last one
+		if job.PK > auth.MaxPK { // a caller may have given the last one
 			return Job{}, problem.New(problem.Conflict, "There is no primary key left for another job; give one that is free.")
 		}
 		// A transaction, though of one write: tried again after a lost answer, it is known for
 		// the same, where a Put would find the job taken, by itself.
-		err = s.db.WriteTx().Put(s.table.Put(job.item(tenant)).If("attribute_not_exists('PK')")).Run(ctx)
+		err = s.t.DB.WriteTx().Put(s.t.Put(job.Row(tenant)).If("attribute_not_exists('PK')")).Run(ctx)
 		switch {
 		case err == nil:
 			return job, nil
 		case !dynamo.IsCondCheckFailed(err):
-			return Job{}, failed(err, "create job %d", job.PK)
+			return Job{}, table.StoreError(err, "create job %d", job.PK)
 		case n.PK != 0:
 			return Job{}, problem.New(problem.Conflict, "There is a job with the primary key %d already.", n.PK)
 		}
 	}
-	return Job{}, contended()
-}
-
-// creator is the user's pk, from the token or the directory.
-func (s *Store) creator(ctx context.Context, tenant string, u User) (int64, error) {
-	if u.PK != 0 {
-		return u.PK, nil
-	}
-	var row userRow
-	partition, sort := u.subject(tenant)
-	err := s.get(ctx, partition, sort, &row)
-	if problem.Is(err, problem.NotFound) {
-		return s.register(ctx, tenant, u)
-	}
-	return row.PK, err
-}
-
-// lift raises the job counter to at least pk.
-func (s *Store) lift(ctx context.Context, tenant string, pk int64, usersBy string) error {
-	err := s.counters(tenant, usersBy).Set("jobs", pk).
-		If("attribute_not_exists('jobs') OR 'jobs' < ?", pk).
-		If("attribute_not_exists('users_by') OR 'users_by' = ?", usersBy).
-		Run(ctx)
-	if !dynamo.IsCondCheckFailed(err) {
-		return countFailed(err, usersBy, "lift the job counter")
-	}
-	// Either condition: the counter is high enough, which is what was wanted, or the
-	// tenant names its users otherwise.
-	return countFailed(s.counters(tenant, usersBy).
-		If("attribute_not_exists('users_by') OR 'users_by' = ?", usersBy).Run(ctx), usersBy, "read the job counter")
+	return Job{}, table.Contended()
 }
 
 // Acquire gives a free job to a node; again by the same node changes nothing. Problems:
@@ -128,12 +111,12 @@ func illegal(action, because string) error {
 	return problem.New(problem.IllegalTransition, "The job can't take the action %s: %s.", action, because)
 }
 
-// Start begins the work of a node on its job, once; a node works one job at a time. admit
-// is asked with the job that was read. Problems: NotFound, admit's, IllegalTransition,
-// NodeAlreadyWorking, Unavailable.
-func (s *Store) Start(ctx context.Context, tenant string, pk, node int64, admit func(Job) error) (Job, error) {
+// Start begins the work of the caller's node on its job, once; a node works one job at a
+// time. Problems: NotFound, PermissionDenied, IllegalTransition, NodeAlreadyWorking,
+// Unavailable.
+func (s *Store) Start(ctx context.Context, p auth.Principal, pk int64) (Job, error) {
 	edit := func(j *Job) error {
-		if err := admit(*j); err != nil {
+		if err := j.Permit(p, auth.JobsStart); err != nil {
 			return err
 		}
 		switch {
@@ -142,22 +125,21 @@ func (s *Store) Start(ctx context.Context, tenant string, pk, node int64, admit 
 		case j.Started():
 			return illegal("start", "it was started already")
 		}
-		j.StartTime = s.now()
+		j.StartTime = s.t.Now()
 		return nil
 	}
 	works := func() *dynamo.Update {
-		return s.node(tenant, node).Set("current_job", pk).
+		return s.node(p.Tenant, p.Node).Set("current_job", pk).
 			If("attribute_not_exists('current_job') OR 'current_job' = ?", pk)
 	}
-	return s.changeWork(ctx, tenant, pk, edit, works, problem.New(problem.NodeAlreadyWorking, "The node is working another job."))
+	return s.changeWork(ctx, p.Tenant, pk, edit, works, problem.New(problem.NodeAlreadyWorking, "The node is working another job."))
 }
 
-// Finish ends the work of a node on its job: well, or with the text of an error. admit is
-// asked with the job that was read. Problems: NotFound, admit's, IllegalTransition,
-// Unavailable.
-func (s *Store) Finish(ctx context.Context, tenant string, pk, node int64, errorReason *string, admit func(Job) error) (Job, error) {
+// Finish ends the work of the caller's node on its job: well, or with the text of an error.
+// Problems: NotFound, PermissionDenied, IllegalTransition, Unavailable.
+func (s *Store) Finish(ctx context.Context, p auth.Principal, pk int64, errorReason *string) (Job, error) {
 	edit := func(j *Job) error {
-		if err := admit(*j); err != nil {
+		if err := j.Permit(p, auth.JobsFinish); err != nil {
 			return err
 		}
 		switch {
@@ -166,20 +148,20 @@ func (s *Store) Finish(ctx context.Context, tenant string, pk, node int64, error
 		case j.ended():
 			return illegal("finish", "it has ended")
 		}
-		j.EndTime, j.ErrorReason = s.now(), errorReason
+		j.EndTime, j.ErrorReason = s.t.Now(), errorReason
 		return nil
 	}
 	rests := func() *dynamo.Update {
-		return s.node(tenant, node).Remove("current_job").If("'current_job' = ?", pk)
+		return s.node(p.Tenant, p.Node).Remove("current_job").If("'current_job' = ?", pk)
 	}
-	return s.changeWork(ctx, tenant, pk, edit, rests, nil)
+	return s.changeWork(ctx, p.Tenant, pk, edit, rests, nil)
 }
 
 // changeJob reads a job and writes it back if the edit changed it, on the condition that
 // nobody else did in between.
 func (s *Store) changeJob(ctx context.Context, tenant string, pk int64, edit func(*Job) (bool, error)) (Job, error) {
-	for attempt := range maxAttempts {
-		j, err := s.JobWithOutputs(ctx, tenant, pk)
+	for attempt := range table.MaxAttempts {
+		j, err := s.WithOutputs(ctx, tenant, pk)
 		if err != nil {
 			return Job{}, err
 		}
@@ -195,7 +177,7 @@ func (s *Store) changeJob(ctx context.Context, tenant string, pk int64, edit fun
 			return Job{}, err
 		}
 	}
-	return Job{}, contended()
+	return Job{}, table.Contended()
 }
 
 // changeWork reads a job and writes it back together with the row of a node, in one
@@ -205,8 +187,8 @@ func (s *Store) changeJob(ctx context.Context, tenant string, pk int64, edit fun
 // and will not again: only a start writes that, and the job was started.
 func (s *Store) changeWork(ctx context.Context, tenant string, pk int64, edit func(*Job) error, node func() *dynamo.Update, busy error) (Job, error) {
 	alone := false
-	for attempt := range maxAttempts {
-		j, err := s.JobWithOutputs(ctx, tenant, pk)
+	for attempt := range table.MaxAttempts {
+		j, err := s.WithOutputs(ctx, tenant, pk)
 		if err != nil {
 			return Job{}, err
 		}
@@ -216,7 +198,7 @@ func (s *Store) changeWork(ctx context.Context, tenant string, pk int64, edit fu
 		if alone {
 			err = s.putJob(tenant, &j).Run(ctx)
 		} else {
-			err = s.db.WriteTx().Put(s.putJob(tenant, &j)).Update(node()).Run(ctx)
+			err = s.t.DB.WriteTx().Put(s.putJob(tenant, &j)).Update(node()).Run(ctx)
 		}
 		switch {
 		case err == nil:
@@ -232,7 +214,7 @@ func (s *Store) changeWork(ctx context.Context, tenant string, pk int64, edit fu
 			return Job{}, err
 		}
 	}
-	return Job{}, contended()
+	return Job{}, table.Contended()
 }
 
 // onlyRefused reports whether of a transaction's items just this one failed its condition.
@@ -242,7 +224,7 @@ func onlyRefused(err error, item int) bool {
 		return false
 	}
 	for i, reason := range cancelled.CancellationReasons {
-		if conditionFailed(reason) != (i == item) {
+		if table.ConditionFailed(reason) != (i == item) {
 			return false
 		}
 	}
@@ -253,22 +235,22 @@ func onlyRefused(err error, item int) bool {
 func (s *Store) putJob(tenant string, j *Job) *dynamo.Put {
 	read := j.version
 	j.version++
-	return s.table.Put(j.item(tenant)).If("'v' = ?", read)
+	return s.t.Put(j.Row(tenant)).If("'v' = ?", read)
 }
 
 // node is an update of a node's row, which says which job it works.
 func (s *Store) node(tenant string, node int64) *dynamo.Update {
-	return s.table.Update("PK", nodeKey(tenant, node)).Range("SK", nodeSort)
+	return s.t.Update(table.NodeKey(tenant, node))
 }
 
 // again waits before another attempt if the write lost against another one; any other
 // error ends the attempts.
 func (s *Store) again(ctx context.Context, err error, attempt int, pk int64) error {
 	if dynamo.IsCondCheckFailed(err) {
-		err = pause(ctx, attempt)
+		err = table.Pause(ctx, attempt)
 	}
 	if err != nil {
-		return failed(err, "change job %d", pk)
+		return table.StoreError(err, "change job %d", pk)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 // Config is for clients of the local servers; the endpoint is set at the client,
@@ -53,7 +53,7 @@ func S3(endpoint string, opts ...func(*s3.Options)) *s3.Client {
 
 // CreateTable makes a table of the given shape and returns when it takes requests.
 // One of that name that is there already is left as it is.
-func CreateTable(ctx context.Context, client *dynamodb.Client, name string, schema outputs.TableSchema) error {
+func CreateTable(ctx context.Context, client *dynamodb.Client, name string, schema table.Definition) error {
 	in := &dynamodb.CreateTableInput{
 		TableName:   aws.String(name),
 		BillingMode: types.BillingModePayPerRequest,

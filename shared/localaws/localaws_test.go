@@ -23,7 +23,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"joboutputs/shared/localaws"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 // The test binary is its own helper: with this set it starts a pair, prints the
@@ -200,7 +200,7 @@ func start(t *testing.T, opts localaws.Options) *localaws.Servers {
 func putRow(t *testing.T, s *localaws.Servers, key string) {
 	t.Helper()
 	client := localaws.DynamoDB(s.DynamoDBEndpoint)
-	if err := localaws.CreateTable(t.Context(), client, "table", outputs.Schema); err != nil {
+	if err := localaws.CreateTable(t.Context(), client, "table", table.Schema); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("table"), Item: row(key)}); err != nil {
@@ -223,8 +223,8 @@ func wantRow(t *testing.T, s *localaws.Servers, key string) {
 
 func row(key string) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{
-		outputs.Schema.PartitionKey: &types.AttributeValueMemberS{Value: key},
-		outputs.Schema.SortKey:      &types.AttributeValueMemberS{Value: key},
+		table.Schema.PartitionKey: &types.AttributeValueMemberS{Value: key},
+		table.Schema.SortKey:      &types.AttributeValueMemberS{Value: key},
 	}
 }
 

@@ -8,14 +8,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
@@ -23,7 +19,11 @@ import (
 	"github.com/guregu/dynamo/v2"
 	"golang.org/x/sync/errgroup"
 
+	"joboutputs/shared/auth"
+	"joboutputs/shared/idempotency"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
+	"joboutputs/shared/users"
 )
 
 // Addition is an output to be added to a job.
@@ -32,15 +32,13 @@ type Addition struct {
 	Name, Type  string
 	ContentType string // as declared; "" = not
 	Content     []byte // all of it; an empty output is an output
-	Creator     User
-	Key         string          // the caller's idempotency key; "" = none
-	Admit       func(Job) error // the caller's permission on the job, asked when it was read
+	Key         string // the caller's idempotency key; "" = none
 }
 
-// Add stores an output. What could be refused is refused before a pk is drawn or a byte
-// is stored:
+// Add stores an output, whose creator is the caller. What could be refused is refused before
+// a pk is drawn or a byte is stored:
 //
-//	strong BatchGet {job, name, key}         answer again, or refuse
+//	strong BatchGet {job, name, key}         respond as before, or refuse
 //	Put intent ∥ draw a pk                   from here on, a crash leaves something to clean up
 //	PutObject                                the bytes, once, verified by S3
 //	transaction {Put O, Put N, Delete intent, Put key}
@@ -49,48 +47,49 @@ type Addition struct {
 // intent: then the bytes may be gone. Of concurrent adds of one name one wins, by N; of
 // those with one key too, and the others answer the same.
 //
-// Problems: InvalidName, NotFound, Admit's, IdempotencyMismatch, JobNotStarted, JobFinished,
+// Problems: InvalidName, NotFound, PermissionDenied, IdempotencyMismatch, JobNotStarted, JobFinished,
 // DuplicateOutput (with the holder's pk, sha256 and deletion_time), Unavailable.
-func (s *Store) Add(ctx context.Context, tenant string, a Addition) (Output, error) {
-	if err := checkName(a.Name, a.Type); err != nil {
+func (s *Store) Add(ctx context.Context, p auth.Principal, a Addition) (Output, error) {
+	if err := CheckName(a.Name, a.Type); err != nil {
 		return Output{}, err
 	}
 	sum := sha256.Sum256(a.Content)
-	call := s.newKeyed(tenant, a.Creator, a.Key, "add", []any{a.Job, a.Name, a.Type}, []any{a.ContentType, hex.EncodeToString(sum[:])})
-	creator, earlier, err := s.admit(ctx, tenant, &a, call)
+	tenant, creator := p.Tenant, users.Of(p)
+	call := idempotency.New(s.t, tenant, creator, a.Key, "add", []any{a.Job, a.Name, a.Type}, []any{a.ContentType, hex.EncodeToString(sum[:])})
+	creatorPK, earlier, err := Admit(ctx, s.t, p, auth.JobsAddOutput, Named{a.Job, a.Name, a.Type}, call)
 	if err != nil {
 		return Output{}, err
 	}
 	if earlier != nil {
-		return earlier.output()
+		return Replay(earlier)
 	}
 
 	o := Output{
-		Job: a.Job, Name: a.Name, Type: a.Type, Creator: creator, CreatorUsername: a.Creator.Username,
-		CreationTime: s.now(), Size: int64(len(a.Content)), ContentType: a.ContentType,
+		Job: a.Job, Name: a.Name, Type: a.Type, Creator: creatorPK, CreatorUsername: creator.Username,
+		CreationTime: s.t.Now(), Size: int64(len(a.Content)), ContentType: a.ContentType,
 		SHA256:   hex.EncodeToString(sum[:]),
-		Checksum: &Checksum{Algorithm: "SHA256", Type: "full", Value: base64.StdEncoding.EncodeToString(sum[:])},
-		object:   s.newID(),
+		Checksum: &table.Checksum{Algorithm: "SHA256", Type: "full", Value: base64.StdEncoding.EncodeToString(sum[:])},
+		object:   s.t.NewID(),
 		version:  1,
 	}
-	intent := s.queued(intentKind, tenant, o.object, o.CreationTime)
+	intent := table.Queued(table.IntentKind, tenant, o.object, o.CreationTime)
 	both, bothCtx := errgroup.WithContext(ctx)
 	both.Go(func() error {
-		if err := s.table.Put(intent).Run(bothCtx); err != nil {
-			return failed(err, "put the intent of an add")
+		if err := s.t.Put(intent).Run(bothCtx); err != nil {
+			return table.StoreError(err, "put the intent of an add")
 		}
 		return nil
 	})
 	both.Go(func() error {
-		counters, err := s.count(bothCtx, tenant, "outputs", a.Creator.mode())
+		counters, err := s.t.Count(bothCtx, tenant, table.OutputCounter, creator.By())
 		o.PK = counters.Outputs
 		return err
 	})
 	if err := both.Wait(); err != nil {
 		return Output{}, err
 	}
-	if o.PK > MaxPK {
-		return Output{}, fmt.Errorf("tenant %s has used all %d primary keys", tenant, MaxPK)
+	if o.PK > auth.MaxPK {
+		return Output{}, fmt.Errorf("tenant %s has used all %d primary keys", tenant, auth.MaxPK)
 	}
 	if err := s.putObject(ctx, tenant, &o, a.Content); err != nil {
 		return Output{}, err
@@ -98,88 +97,11 @@ func (s *Store) Add(ctx context.Context, tenant string, a Addition) (Output, err
 	return s.publish(ctx, tenant, o, intent, call)
 }
 
-// checkName refuses what can't be an output's name and type.
-func checkName(name, typ string) error {
-	switch {
-	case name == "":
-		return problem.New(problem.InvalidName, "The output's name is empty.")
-	case utf8.RuneCountInString(name) > MaxName:
-		return problem.New(problem.InvalidName, "The output's name is longer than %d characters.", MaxName)
-	case len(typ) > MaxType:
-		return problem.New(problem.InvalidName, "The output's type is longer than %d bytes.", MaxType)
-	case strings.Contains(name+typ, "/"):
-		return problem.New(problem.InvalidName, "The output's name or type holds a slash, with which no path could name it.")
-	case strings.ContainsRune(name+typ, 0):
-		return problem.New(problem.InvalidName, "The output's name or type holds a NUL character.")
-	}
-	return nil
-}
-
-// admit reads what an add depends on in one call. It answers what an earlier call with the
-// same key has left, whatever has become of the job and the name since; else it refuses, or
-// answers the creator's pk.
-func (s *Store) admit(ctx context.Context, tenant string, a *Addition, call *keyed) (creator int64, earlier *idempotencyRow, err error) {
-	var (
-		job                        jobRow
-		holder                     outputRow
-		user                       userRow
-		jobFound, taken, userFound bool
-	)
-	wanted := append(call.wanted(),
-		wantedRow{jobKey(tenant, a.Job), jobSort, &job, &jobFound},
-		wantedRow{jobKey(tenant, a.Job), nameSort(a.Name, a.Type), &holder, &taken},
-	)
-	if a.Creator.mode() == byDirectory {
-		partition, sort := a.Creator.subject(tenant)
-		wanted = append(wanted, wantedRow{partition, sort, &user, &userFound})
-	}
-	if err := s.batch(ctx, wanted...); err != nil {
-		return 0, nil, err
-	}
-	if !jobFound {
-		return 0, nil, notFound()
-	}
-	j, err := job.job()
-	if err != nil {
-		return 0, nil, err
-	}
-	if err := a.Admit(j); err != nil {
-		return 0, nil, err
-	}
-	if earlier, err := s.earlier(call); earlier != nil || err != nil {
-		return 0, earlier, err
-	}
-	if err := j.admits(); err != nil {
-		return 0, nil, err
-	}
-	if taken { // perhaps by a call with this key, just now
-		if earlier, err := s.lookAgain(ctx, call); earlier != nil || err != nil {
-			return 0, earlier, err
-		}
-		return 0, nil, duplicate(&holder)
-	}
-	switch {
-	case a.Creator.PK != 0:
-		return a.Creator.PK, nil, nil
-	case userFound:
-		return user.PK, nil, nil
-	}
-	creator, err = s.register(ctx, tenant, a.Creator)
-	return creator, nil, err
-}
-
-func duplicate(holder *outputRow) error {
-	return problem.New(problem.DuplicateOutput, "Bad name '%s': Job already has an output by this name/type (%s/%s)", holder.Name, holder.Name, holder.Type).
-		With("pk", holder.PK).
-		With("sha256", nullable(holder.SHA256)).
-		With("deletion_time", nullable(holder.DeletionTime))
-}
-
 // putObject stores the bytes, which S3 verifies, under a key nobody else writes.
 func (s *Store) putObject(ctx context.Context, tenant string, o *Output, content []byte) error {
-	_, err := s.s3.PutObject(ctx, &s3.PutObjectInput{
-		Bucket:            &s.bucket,
-		Key:               aws.String(objectKey(tenant, o.object)),
+	_, err := s.t.S3.PutObject(ctx, &s3.PutObjectInput{
+		Bucket:            &s.t.Bucket,
+		Key:               aws.String(table.ObjectKey(tenant, o.object)),
 		Body:              bytes.NewReader(content),
 		ContentLength:     aws.Int64(o.Size),
 		ContentType:       aws.String("application/octet-stream"),
@@ -192,7 +114,7 @@ func (s *Store) putObject(ctx context.Context, tenant string, o *Output, content
 		return nil // our own first attempt, whose answer was lost: nobody else makes this key
 	}
 	if err != nil {
-		return failed(err, "put %d bytes", o.Size)
+		return table.StoreError(err, "put %d bytes", o.Size)
 	}
 	return nil
 }
@@ -207,78 +129,74 @@ func signedAs(sum string) func(*s3.Options) {
 	return s3.WithAPIOptions(func(stack *middleware.Stack) error { return stack.Initialize.Add(known, middleware.After) })
 }
 
+// The writes of an add's transaction, in their order.
+const (
+	_         = iota // the O row
+	writeName        // the N row
+	takeIntent
+)
+
 // publish makes the output visible and withdraws the intent, both or neither. An attempt
-// whose answer was lost is met again as the holder of the name.
-func (s *Store) publish(ctx context.Context, tenant string, o Output, intent queueRow, call *keyed) (Output, error) {
-	tx := s.db.WriteTx().
-		Put(s.table.Put(o.byPK(tenant, s.shards)).If("attribute_not_exists('PK')")).
-		Put(s.table.Put(o.byName(tenant)).If("attribute_not_exists('PK')")).
-		Delete(s.table.Delete("PK", intent.PartitionKey).Range("SK", intent.SortKey).
-			If("attribute_exists('PK') AND attribute_not_exists('claimed')")).
+// whose response was lost is met again as the holder of the name.
+func (s *Store) publish(ctx context.Context, tenant string, o Output, intent table.QueueRow, call *idempotency.Call) (Output, error) {
+	tx := s.t.DB.WriteTx()
+	o.Publish(tx, s.t, tenant)
+	tx.Delete(s.t.Delete(intent.Key).If("attribute_exists('PK') AND attribute_not_exists('claimed')")).
 		IncludeAllItemsInCondCheckFail(true)
-	if call != nil {
-		call.row.Output = new(o.item())
-		s.keep(tx, call)
-	}
+	call.KeepOutput(tx, o.Row())
 	err := tx.Run(ctx)
-	if reasons := cancellation(err); reasons != nil {
-		if earlier, err := s.lookAgain(ctx, call); err != nil {
+	if reasons := table.Cancellation(err); reasons != nil {
+		if earlier, err := call.LookAgain(ctx); err != nil {
 			return Output{}, err
 		} else if earlier != nil {
-			return earlier.output()
+			return Replay(earlier)
 		}
 		switch {
-		case conditionFailed(reasons[1]):
-			var holder outputRow
-			if err := dynamo.UnmarshalItem(reasons[1].Item, &holder); err != nil {
+		case table.ConditionFailed(reasons[writeName]):
+			var holder table.OutputRow
+			if err := dynamo.UnmarshalItem(reasons[writeName].Item, &holder); err != nil {
 				return Output{}, fmt.Errorf("decode the holder of a name: %w", err)
 			}
 			if holder.Object == o.object {
 				return o, nil
 			}
 			return s.giveUp(ctx, tenant, o, intent, &holder)
-		case conditionFailed(reasons[2]):
+		case table.ConditionFailed(reasons[takeIntent]):
 			return Output{}, problem.New(problem.Unavailable, "The upload took too long; nothing was stored.").After(time.Second).Because(err)
 		}
 	}
 	if err != nil {
-		return Output{}, failed(err, "publish output %d", o.PK)
+		return Output{}, table.StoreError(err, "publish output %d", o.PK)
 	}
 	return o, nil
+}
+
+// Publish adds the two writes that make an output visible to a transaction: the O row, then
+// the N row, which fails if the name is taken.
+func (o *Output) Publish(tx *dynamo.WriteTx, t *table.Store, tenant string) {
+	row := o.Row()
+	tx.Put(t.Put(row.ByPK(tenant, t.Shards)).If("attribute_not_exists('PK')")).
+		Put(t.Put(row.ByName(tenant)).If("attribute_not_exists('PK')"))
 }
 
 // giveUp answers an add whose name another has. From here on, no delivery of its transaction
 // that is still under way can make the output visible, should the name become free: DynamoDB
 // takes two deliveries for one only if the first went well. One that was faster is met as
 // the holder of the name.
-func (s *Store) giveUp(ctx context.Context, tenant string, o Output, intent queueRow, holder *outputRow) (Output, error) {
-	claimed, err := s.claim(ctx, intent)
+func (s *Store) giveUp(ctx context.Context, tenant string, o Output, intent table.QueueRow, holder *table.OutputRow) (Output, error) {
+	claimed, err := s.t.Claim(ctx, intent)
 	switch {
 	case err != nil:
 		return Output{}, err
 	case claimed: // the cleanup removes the bytes
-		return Output{}, duplicate(holder)
+		return Output{}, Duplicate(holder)
 	}
-	var now outputRow
-	if err := s.get(ctx, jobKey(tenant, o.Job), nameSort(o.Name, o.Type), &now); err != nil && !problem.Is(err, problem.NotFound) {
+	var now table.OutputRow
+	if err := s.t.Get(ctx, table.NameKey(tenant, o.Job, o.Name, o.Type), &now); err != nil && !problem.Is(err, problem.NotFound) {
 		return Output{}, err
 	}
 	if now.Object == o.object {
 		return o, nil
 	}
 	return Output{}, problem.New(problem.Unavailable, "What became of the upload can't be told.").After(time.Second)
-}
-
-// cancellation is why a transaction was cancelled, for each of its writes in order; nil =
-// it was not. What only met another one has been tried again.
-func cancellation(err error) []dynamotypes.CancellationReason {
-	var cancelled *dynamotypes.TransactionCanceledException
-	if errors.As(err, &cancelled) && slices.ContainsFunc(cancelled.CancellationReasons, conditionFailed) {
-		return cancelled.CancellationReasons
-	}
-	return nil
-}
-
-func conditionFailed(reason dynamotypes.CancellationReason) bool {
-	return aws.ToString(reason.Code) == "ConditionalCheckFailed"
 }

@@ -2,12 +2,11 @@ package outputs
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/guregu/dynamo/v2"
 
-	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 	"joboutputs/shared/tenantguard"
 )
 
@@ -37,7 +36,7 @@ func (s *Store) delete(o *Output) bool {
 	if !o.Active() {
 		return false
 	}
-	o.DeletionTime = s.now()
+	o.DeletionTime = s.t.Now()
 	return true
 }
 
@@ -45,7 +44,7 @@ func (s *Store) delete(o *Output) bool {
 // condition that neither changed in between; nothing to change is no write. Losing
 // against another writer, it starts again with what that one left.
 func (s *Store) change(ctx context.Context, tenant string, read func() (Output, error), edit func(*Output) bool) (Output, error) {
-	for attempt := range maxAttempts {
+	for attempt := range table.MaxAttempts {
 		o, err := read()
 		if err != nil {
 			return Output{}, err
@@ -53,32 +52,32 @@ func (s *Store) change(ctx context.Context, tenant string, read func() (Output, 
 		if !edit(&o) {
 			return o, nil
 		}
-		err = s.db.WriteTx().
-			Update(s.setDeletion(outputKey(tenant, o.PK), outputSort, &o)).
-			Update(s.setDeletion(jobKey(tenant, o.Job), nameSort(o.Name, o.Type), &o)).
+		err = s.t.DB.WriteTx().
+			Update(s.setDeletion(table.OutputKey(tenant, o.PK), &o)).
+			Update(s.setDeletion(table.NameKey(tenant, o.Job, o.Name, o.Type), &o)).
 			Run(ctx)
 		if err == nil {
 			o.version++
 			return o, nil
 		}
 		if !dynamo.IsCondCheckFailed(err) {
-			return Output{}, failed(err, "change output %d", o.PK)
+			return Output{}, table.StoreError(err, "change output %d", o.PK)
 		}
-		if err := pause(ctx, attempt); err != nil {
-			return Output{}, failed(err, "change output %d", o.PK)
+		if err := table.Pause(ctx, attempt); err != nil {
+			return Output{}, table.StoreError(err, "change output %d", o.PK)
 		}
 	}
-	return Output{}, contended()
+	return Output{}, table.Contended()
 }
 
-func (s *Store) setDeletion(partition, sort string, o *Output) *dynamo.Update {
-	update := s.table.Update("PK", partition).Range("SK", sort).
+func (s *Store) setDeletion(key table.Key, o *Output) *dynamo.Update {
+	update := s.t.Update(key).
 		Set("v", o.version+1).
 		If("'v' = ?", o.version)
 	if o.Active() {
 		return update.Remove("deletion_time")
 	}
-	return update.Set("deletion_time", FormatTime(o.DeletionTime))
+	return update.Set("deletion_time", table.FormatTime(o.DeletionTime))
 }
 
 // HardDelete removes an output for good and frees its name: both rows in one transaction
@@ -86,48 +85,33 @@ func (s *Store) setDeletion(partition, sort string, o *Output) *dynamo.Update {
 // bytes; bytes that a crash leaves are the cleanup's. The answer is the output as it was,
 // with the time of its soft delete or else of this one. Problems: NotFound, Unavailable.
 func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output, error) {
-	for attempt := range maxAttempts {
+	for attempt := range table.MaxAttempts {
 		o, err := s.Output(ctx, tenant, pk)
 		if err != nil {
 			return Output{}, err
 		}
-		tombstone := s.queued(tombstoneKind, tenant, o.object, s.now())
-		err = s.db.WriteTx().
-			Delete(s.table.Delete("PK", outputKey(tenant, pk)).Range("SK", outputSort).If("'v' = ?", o.version)).
-			Delete(s.table.Delete("PK", jobKey(tenant, o.Job)).Range("SK", nameSort(o.Name, o.Type)).If("'v' = ?", o.version)).
-			Put(s.table.Put(tombstone)).
+		tombstone := table.Queued(table.TombstoneKind, tenant, o.object, s.t.Now())
+		err = s.t.DB.WriteTx().
+			Delete(s.t.Delete(table.OutputKey(tenant, pk)).If("'v' = ?", o.version)).
+			Delete(s.t.Delete(table.NameKey(tenant, o.Job, o.Name, o.Type)).If("'v' = ?", o.version)).
+			Put(s.t.Put(tombstone)).
 			Run(ctx)
 		if dynamo.IsCondCheckFailed(err) {
-			if err := pause(ctx, attempt); err != nil {
-				return Output{}, failed(err, "hard-delete output %d", pk)
+			if err := table.Pause(ctx, attempt); err != nil {
+				return Output{}, table.StoreError(err, "hard-delete output %d", pk)
 			}
 			continue
 		}
 		if err != nil {
-			return Output{}, failed(err, "hard-delete output %d", pk)
+			return Output{}, table.StoreError(err, "hard-delete output %d", pk)
 		}
 		s.delete(&o)
 		// The output is gone either way, and what fails here the cleanup finishes: only a breach
 		// is told, since it would fail again.
-		if breach := tenantguard.Breached(s.bury(ctx, tombstone)); breach != nil {
+		if breach := tenantguard.Breached(s.t.DeleteObject(ctx, tombstone)); breach != nil {
 			return Output{}, breach
 		}
 		return o, nil
 	}
-	return Output{}, contended()
-}
-
-// pause waits before another attempt: up to 10 ms at first, doubling, with full jitter.
-func pause(ctx context.Context, attempt int) error {
-	limit := min(10*time.Millisecond<<min(attempt, 10), maxBackoff)
-	select {
-	case <-time.After(rand.N(limit)): //nolint:gosec // jitter, not a secret
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func contended() error {
-	return problem.New(problem.Unavailable, "Too many requests change this at the same time.").After(retryAfter)
+	return Output{}, table.Contended()
 }

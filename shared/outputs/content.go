@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 )
 
 // Range is a part of an output's bytes, both ends included, counted from 0.
@@ -23,17 +24,17 @@ type Range struct{ First, Last int64 }
 // again, says: NotFound; if it still refers to the object, that is a defect: BytesMissing.
 // Problems: NotFound, BytesMissing, Unavailable.
 func (s *Store) Open(ctx context.Context, tenant string, o *Output, part *Range) (io.ReadCloser, error) {
-	in := &s3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(objectKey(tenant, o.object))}
+	in := &s3.GetObjectInput{Bucket: &s.t.Bucket, Key: aws.String(table.ObjectKey(tenant, o.object))}
 	if part != nil {
 		in.Range = aws.String(fmt.Sprintf("bytes=%d-%d", part.First, part.Last))
 	}
-	got, err := s.s3.GetObject(ctx, in)
+	got, err := s.t.S3.GetObject(ctx, in)
 	var code smithy.APIError
 	if errors.As(err, &code) && code.ErrorCode() == "NoSuchKey" {
 		return nil, s.missing(ctx, tenant, o, err)
 	}
 	if err != nil {
-		return nil, failed(err, "get the bytes of output %d", o.PK)
+		return nil, table.StoreError(err, "get the bytes of output %d", o.PK)
 	}
 	return got.Body, nil
 }
@@ -44,7 +45,7 @@ func (s *Store) missing(ctx context.Context, tenant string, o *Output, cause err
 		return err
 	}
 	if now.object != o.object {
-		return notFound()
+		return problem.Missing()
 	}
 	return problem.New(problem.BytesMissing, "The output's content is missing.").Because(cause)
 }
@@ -61,10 +62,10 @@ type Link struct {
 // Presign makes a link to an output's bytes. The answer's media type and file name are
 // signed in. It makes no call, so nothing is known of the bytes.
 func (s *Store) Presign(ctx context.Context, tenant string, o *Output, disposition string, life time.Duration) (Link, error) {
-	expires := s.now().Add(life).Truncate(time.Second)
-	signed, err := s.presigner.PresignGetObject(ctx, &s3.GetObjectInput{
-		Bucket:                     &s.bucket,
-		Key:                        aws.String(objectKey(tenant, o.object)),
+	expires := s.t.Now().Add(life).Truncate(time.Second)
+	signed, err := s.t.Presigner.PresignGetObject(ctx, &s3.GetObjectInput{
+		Bucket:                     &s.t.Bucket,
+		Key:                        aws.String(table.ObjectKey(tenant, o.object)),
 		ResponseContentType:        aws.String("application/octet-stream"),
 		ResponseContentDisposition: &disposition,
 		ResponseCacheControl:       aws.String("no-store"),
@@ -72,7 +73,7 @@ func (s *Store) Presign(ctx context.Context, tenant string, o *Output, dispositi
 	if err != nil {
 		return Link{}, fmt.Errorf("presign output %d: %w", o.PK, err)
 	}
-	if credentials, err := s.s3.Options().Credentials.Retrieve(ctx); err == nil && credentials.CanExpire && credentials.Expires.Before(expires) {
+	if credentials, err := s.t.S3.Options().Credentials.Retrieve(ctx); err == nil && credentials.CanExpire && credentials.Expires.Before(expires) {
 		expires = credentials.Expires.UTC().Truncate(time.Second) // with which the link dies, too
 	}
 	headers := signed.SignedHeader.Clone()

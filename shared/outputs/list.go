@@ -39,11 +39,11 @@ func (s *Store) List(ctx context.Context, tenant string, spec *filter.Spec) (*Li
 		return &Listing{Rows: sequence(nil)}, nil
 	}
 	keep := func(o *Output) bool {
-		row := o.row()
+		row := o.filterRow()
 		return spec.Match(&row) && (after == nil || spec.Compare(&row, after) > 0)
 	}
 	compare := func(a, b *Output) int {
-		rowA, rowB := a.row(), b.row()
+		rowA, rowB := a.filterRow(), b.filterRow()
 		return spec.Compare(&rowA, &rowB)
 	}
 
@@ -82,7 +82,7 @@ func page(rows iter.Seq2[Output, error], tenant string, spec *filter.Spec) (*Lis
 			return nil, err
 		}
 		if len(taken) == spec.Limit {
-			last := taken[len(taken)-1].row()
+			last := taken[len(taken)-1].filterRow()
 			return &Listing{Rows: sequence(taken), Next: spec.EncodeCursor(tenant, &last)}, nil
 		}
 		taken = append(taken, o)

@@ -10,17 +10,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
 
-	"joboutputs/shared/auth"
 	"joboutputs/shared/filter"
-	"joboutputs/shared/localaws"
-	"joboutputs/shared/localaws/awstest"
+	"joboutputs/shared/localaws/fixture"
+	"joboutputs/shared/localaws/storetest"
 	"joboutputs/shared/outputs"
 )
 
 // TestPageReadsWhatItNeeds holds that a page looks at about as many rows as it has,
 // however many there are, and at more only where that was not enough.
 func TestPageReadsWhatItNeeds(t *testing.T) {
-	a := awstest.New(t)
 	var calls, rows atomic.Int64
 	count := middleware.InitializeMiddlewareFunc("count",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -31,27 +29,21 @@ func TestPageReadsWhatItNeeds(t *testing.T) {
 			}
 			return out, metadata, err
 		})
-	store := outputs.New(outputs.Config{
-		DynamoDB: localaws.DynamoDB(a.DynamoDBEndpoint, func(o *dynamodb.Options) {
-			o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error { return s.Initialize.Add(count, middleware.After) })
-		}),
-		S3: a.S3, Table: a.Table, Bucket: a.Bucket,
-	})
+	s := storetest.New(t).Hooked(func(s *middleware.Stack) error { return s.Initialize.Add(count, middleware.After) })
 	const (
 		stored = 300
 		gone   = 40 // the newest, which are soft-deleted
-		tenant = "t"
 	)
 	begun := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
-	var in outputs.Import
+	var in fixture.Rows
 	for pk := int64(1); pk <= stored; pk++ {
 		o := outputs.Output{PK: pk, Job: 1, Name: fmt.Sprint("o", pk), Type: "t", CreationTime: begun.Add(time.Duration(pk) * time.Second)}
 		if pk > stored-gone {
 			o.DeletionTime = begun
 		}
-		in.Outputs = append(in.Outputs, outputs.ImportedOutput{Output: o})
+		in.Outputs = append(in.Outputs, fixture.Output{Output: o})
 	}
-	if err := store.Import(auth.WithTenant(t.Context(), tenant), tenant, in); err != nil {
+	if err := fixture.Load(storetest.Acting(t), s.Table, storetest.Tenant, in); err != nil {
 		t.Fatal(err)
 	}
 
@@ -72,7 +64,7 @@ func TestPageReadsWhatItNeeds(t *testing.T) {
 			}
 			calls.Store(0)
 			rows.Store(0)
-			listing, err := store.List(auth.WithTenant(t.Context(), tenant), tenant, spec)
+			listing, err := s.Outputs.List(storetest.Acting(t), storetest.Tenant, spec)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"joboutputs/shared/filter"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 )
 
 // pageSize is how many rows a read of the table looks at: at some 400 bytes a row well
@@ -81,12 +82,12 @@ func (s *Store) sources(ctx context.Context, tenant string, plan filter.Plan, sp
 		return []*source{single(keep, func() (Output, error) { return s.Output(ctx, tenant, plan.PK) })}
 	case filter.ByName:
 		return []*source{single(keep, func() (Output, error) {
-			return s.readOutput(ctx, jobKey(tenant, plan.Job), nameSort(plan.Name, plan.Type))
+			return s.readOutput(ctx, table.NameKey(tenant, plan.Job, plan.Name, plan.Type))
 		})}
 	case filter.ByJob:
 		return []*source{s.read(ctx, keep, pageSize, func() *dynamo.Query {
-			return push(plan.Push, s.table.Get("PK", jobKey(tenant, plan.Job)).
-				Range("SK", dynamo.BeginsWith, namePrefix).
+			return push(plan.Push, s.t.Table.Get("PK", table.JobPartition(tenant, plan.Job)).
+				Range("SK", dynamo.BeginsWith, table.NamePrefix).
 				Consistent(true))
 		})}
 	}
@@ -94,10 +95,10 @@ func (s *Store) sources(ctx context.Context, tenant string, plan filter.Plan, sp
 	if ordered, _ := spec.IndexOrder(); ordered && spec.Limit > 0 {
 		first = s.firstPage(spec.Limit)
 	}
-	all := make([]*source, s.readShards)
+	all := make([]*source, s.t.ReadShards)
 	for shard := range all {
 		all[shard] = s.read(ctx, keep, first, func() *dynamo.Query {
-			return push(plan.Push, s.timeline(shardKey(tenant, shard), plan, spec, after))
+			return push(plan.Push, s.timeline(table.ShardPartition(tenant, shard), plan, spec, after))
 		})
 	}
 	return all
@@ -107,7 +108,7 @@ func (s *Store) sources(ctx context.Context, tenant string, plan filter.Plan, sp
 // one more: pks go round the shards, so that what is near in time is spread evenly, and a
 // quarter and a few allow for rows that were deleted.
 func (s *Store) firstPage(limit int) int {
-	each := limit/s.shards + 1
+	each := limit/s.t.Shards + 1
 	return min(each+each/4+4, pageSize)
 }
 
@@ -138,7 +139,7 @@ func (s *Store) timeline(shard string, plan filter.Plan, spec *filter.Spec, afte
 			from = after.CreationTime
 		}
 	}
-	q := s.table.Get("TLPK", shard).Index(timelineIndex)
+	q := s.t.Table.Get("TLPK", shard).Index(table.TimelineIndex)
 	if ordered && descending {
 		q = q.Order(dynamo.Descending)
 	}
@@ -161,7 +162,7 @@ func bound(t time.Time, suffix string) string {
 	if t.IsZero() {
 		return ""
 	}
-	return FormatTime(t) + suffix
+	return table.FormatTime(t) + suffix
 }
 
 // pageGrowth is how many times longer each page is than the one before, up to pageSize:
@@ -210,8 +211,8 @@ func (s *Store) read(ctx context.Context, keep func(*Output) bool, size int, que
 func readPage(ctx context.Context, q *dynamo.Query, keep func(*Output) bool) ([]Output, dynamo.PagingKey, error) {
 	var kept []Output
 	rows := q.Iter()
-	for row := (outputRow{}); rows.Next(ctx, &row); {
-		o, err := row.output()
+	for row := (table.OutputRow{}); rows.Next(ctx, &row); {
+		o, err := FromRow(&row)
 		if err != nil {
 			return nil, nil, fmt.Errorf("decode output %d: %w", row.PK, err)
 		}
@@ -220,7 +221,7 @@ func readPage(ctx context.Context, q *dynamo.Query, keep func(*Output) bool) ([]
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, nil, failed(err, "read a page of outputs")
+		return nil, nil, table.StoreError(err, "read a page of outputs")
 	}
 	next, err := rows.LastEvaluatedKey(ctx) // known, as the page was read to its end
 	return kept, next, err

@@ -65,6 +65,15 @@ func New(kind Kind, format string, args ...any) *Problem {
 	return &Problem{Kind: kind, Message: fmt.Sprintf(format, args...)}
 }
 
+// Missing is the one problem of what does not exist and of what belongs to another tenant,
+// so that nobody can tell them apart.
+func Missing() *Problem { return New(NotFound, "Not found.") }
+
+// Forbidden is the one problem of a caller without the permission for an action.
+func Forbidden() *Problem {
+	return New(PermissionDenied, "You do not have permission to perform this action.")
+}
+
 // With adds a member to the problem document and returns the problem.
 func (p *Problem) With(name string, value any) *Problem {
 	if p.Details == nil {

@@ -1,6 +1,4 @@
-//go:build ignore
-
-package outputs
+package table
 
 import (
 	"fmt"
@@ -11,11 +9,10 @@ import (
 	"github.com/guregu/dynamo/v2"
 )
 
-// outputRow is an O or an N row. Times are text of fixed width; null is absent.
-type outputRow struct {
-	PartitionKey string `dynamo:"PK"`
-	SortKey      string `dynamo:"SK"`
-	TimelineKey  string `dynamo:"TLPK,omitempty"` // on O rows alone
+// OutputRow is an O or an N row. Times are text of fixed width; null is absent.
+type OutputRow struct {
+	Key
+	TimelineKey  string `dynamo:"TLPK,omitempty"` // on O rows only
 	TimelineSort string `dynamo:"TLSK,omitempty"`
 
 	PK              int64     `dynamo:"pk"`
@@ -34,12 +31,37 @@ type outputRow struct {
 	Version         int64     `dynamo:"v"`
 }
 
-// UnmarshalDynamoItem decodes an item, as the tags above have it. Rows of outputs are read
-// by the thousand, and reflection took as long as everything else together.
-func (r *outputRow) UnmarshalDynamoItem(item dynamo.Item) error {
-	*r = outputRow{}
+// Checksum is the digest of an object's content as S3 verified it.
+type Checksum struct {
+	Algorithm string `json:"algorithm" dynamo:"algorithm"` // "SHA256"
+	Type      string `json:"type" dynamo:"type"`           // "full" or "composite"
+	Value     string `json:"value" dynamo:"value"`         // base64, as S3 writes it
+
+	// The size in bytes of every part but the last, for a composite checksum: it allows
+	// anyone with the content to compute the checksum of the parts' checksums.
+	PartSize int64 `json:"part_size,omitzero" dynamo:"part_size,omitempty"`
+}
+
+// ByPK is the O row: the one by primary key, which is also listed in the timeline.
+func (r OutputRow) ByPK(tenant string, shards int) OutputRow {
+	r.Key = OutputKey(tenant, r.PK)
+	r.TimelineKey = ShardPartition(tenant, int(r.PK%int64(shards)))
+	r.TimelineSort = timelineSort(r.CreationTime, r.PK)
+	return r
+}
+
+// ByName is the N row: the one by job, name and type.
+func (r OutputRow) ByName(tenant string) OutputRow {
+	r.Key = NameKey(tenant, r.Job, r.Name, r.Type)
+	return r
+}
+
+// UnmarshalDynamoItem decodes an item as the tags above say. Output rows are read by the
+// thousand, and reflection took as long as everything else together.
+func (r *OutputRow) UnmarshalDynamoItem(item dynamo.Item) error {
+	*r = OutputRow{}
 	texts := [...]text{
-		{"PK", &r.PartitionKey}, {"SK", &r.SortKey}, {"TLPK", &r.TimelineKey}, {"TLSK", &r.TimelineSort},
+		{"PK", &r.Partition}, {"SK", &r.Sort}, {"TLPK", &r.TimelineKey}, {"TLSK", &r.TimelineSort},
 		{"name", &r.Name}, {"type", &r.Type}, {"creator_username", &r.CreatorUsername},
 		{"creation_time", &r.CreationTime}, {"deletion_time", &r.DeletionTime},
 		{"content_type", &r.ContentType}, {"sha256", &r.SHA256}, {"object", &r.Object},
@@ -90,49 +112,9 @@ func (n number) from(item map[string]dynamotypes.AttributeValue) (err error) {
 	return nil
 }
 
-// byPK is the O row of an output.
-func (o *Output) byPK(tenant string, shards int) outputRow {
-	row := o.item()
-	row.PartitionKey, row.SortKey = outputKey(tenant, o.PK), outputSort
-	row.TimelineKey = shardKey(tenant, int(o.PK%int64(shards)))
-	row.TimelineSort = timelineSort(o.CreationTime, o.PK)
-	return row
-}
-
-// byName is the N row of an output.
-func (o *Output) byName(tenant string) outputRow {
-	row := o.item()
-	row.PartitionKey, row.SortKey = jobKey(tenant, o.Job), nameSort(o.Name, o.Type)
-	return row
-}
-
-func (o *Output) item() outputRow {
-	return outputRow{
-		PK: o.PK, Job: o.Job, Name: o.Name, Type: o.Type, Creator: o.Creator, CreatorUsername: o.CreatorUsername,
-		CreationTime: FormatTime(o.CreationTime), DeletionTime: FormatTime(o.DeletionTime),
-		Size: o.Size, ContentType: o.ContentType, SHA256: o.SHA256, Checksum: o.Checksum,
-		Object: o.object, Version: o.version,
-	}
-}
-
-func (r *outputRow) output() (Output, error) {
-	o := Output{
-		PK: r.PK, Job: r.Job, Name: r.Name, Type: r.Type, Creator: r.Creator, CreatorUsername: r.CreatorUsername,
-		Size: r.Size, ContentType: r.ContentType, SHA256: r.SHA256, Checksum: r.Checksum,
-		object: r.Object, version: r.Version,
-	}
-	var err error
-	if o.CreationTime, err = parseTime(r.CreationTime); err != nil {
-		return Output{}, err
-	}
-	o.DeletionTime, err = parseTime(r.DeletionTime)
-	return o, err
-}
-
-// jobRow is a JOB row.
-type jobRow struct {
-	PartitionKey string `dynamo:"PK"`
-	SortKey      string `dynamo:"SK"`
+// JobRow is a JOB row.
+type JobRow struct {
+	Key
 
 	PK           int64   `dynamo:"pk"`
 	Description  string  `dynamo:"description,omitempty"`
@@ -147,64 +129,87 @@ type jobRow struct {
 	Version      int64   `dynamo:"v"`
 }
 
-func (j *Job) item(tenant string) jobRow {
-	return jobRow{
-		PartitionKey: jobKey(tenant, j.PK), SortKey: jobSort,
-		PK: j.PK, Description: j.Description, Node: j.Node, Creator: j.Creator, CreationTime: FormatTime(j.CreationTime),
-		StartTime: FormatTime(j.StartTime), EndTime: FormatTime(j.EndTime), ErrorReason: j.ErrorReason,
-		DeletionTime: FormatTime(j.DeletionTime), Cancelled: j.Cancelled, Version: j.version,
-	}
+// NodeRow is a D row.
+type NodeRow struct {
+	Key
+	CurrentJob int64 `dynamo:"current_job,omitempty"`
 }
 
-func (r *jobRow) job() (Job, error) {
-	j := Job{
-		PK: r.PK, Description: r.Description, Node: r.Node, Creator: r.Creator,
-		ErrorReason: r.ErrorReason, Cancelled: r.Cancelled, version: r.Version,
-	}
-	for text, at := range map[*string]*time.Time{
-		&r.CreationTime: &j.CreationTime, &r.StartTime: &j.StartTime, &r.EndTime: &j.EndTime, &r.DeletionTime: &j.DeletionTime,
-	} {
-		var err error
-		if *at, err = parseTime(*text); err != nil {
-			return Job{}, err
-		}
-	}
-	return j, nil
-}
-
-// nodeRow is a D row.
-type nodeRow struct {
-	PartitionKey string `dynamo:"PK"`
-	SortKey      string `dynamo:"SK"`
-	CurrentJob   int64  `dynamo:"current_job,omitempty"`
-}
-
-// countersRow is a tenant's C row.
-type countersRow struct {
+// CountersRow is a tenant's C row.
+type CountersRow struct {
 	Outputs int64 `dynamo:"outputs"`
 	Jobs    int64 `dynamo:"jobs"`
 	Users   int64 `dynamo:"users"`
 }
 
-// userRow is a row of the directory.
-type userRow struct {
-	PartitionKey string `dynamo:"PK"`
-	SortKey      string `dynamo:"SK"`
-	PK           int64  `dynamo:"pk"`
-	Username     string `dynamo:"username,omitempty"`
+// UserRow is a row of the directory.
+type UserRow struct {
+	Key
+	PK       int64  `dynamo:"pk"`
+	Username string `dynamo:"username,omitempty"`
 }
 
-// queueRow is a W row.
-type queueRow struct {
-	PartitionKey string `dynamo:"PK"`
-	SortKey      string `dynamo:"SK"`
-	Kind         string `dynamo:"kind"`
-	Tenant       string `dynamo:"tenant"`
-	Object       string `dynamo:"object"`
-	Claimed      bool   `dynamo:"claimed,omitempty"`
+// UploadRow is an X row.
+type UploadRow struct {
+	Key
+
+	ID              string `dynamo:"id"`
+	Job             int64  `dynamo:"job"`
+	Name            string `dynamo:"name"`
+	Type            string `dynamo:"type,omitempty"`
+	ContentType     string `dynamo:"content_type,omitempty"`
+	Size            int64  `dynamo:"size"`
+	PartSize        int64  `dynamo:"part_size"`
+	Claimed         string `dynamo:"claimed_sha256,omitempty"` // base64, as the client said at the beginning
+	Multipart       string `dynamo:"multipart,omitempty"`      // S3's id; none = a single PUT
+	State           string `dynamo:"state"`
+	Refused         int64  `dynamo:"refused,omitempty"` // completions, for their name
+	ExpiresAt       string `dynamo:"expires_at"`
+	TTL             int64  `dynamo:"expires"` // Unix seconds
+	Creator         int64  `dynamo:"creator,omitempty"`
+	CreatorUsername string `dynamo:"creator_username,omitempty"`
+
+	// What it became, so that the response can be given again.
+	PK           int64     `dynamo:"pk,omitempty"`
+	CreationTime string    `dynamo:"creation_time,omitempty"`
+	SHA256       string    `dynamo:"sha256,omitempty"`
+	Checksum     *Checksum `dynamo:"checksum,omitempty"`
 }
 
-func parseTime(text string) (time.Time, error) {
+// IdempotencyRow is an I row. It keeps what the response is made of and not its text: a
+// link in it would be a secret, and expired before the row is.
+type IdempotencyRow struct {
+	Key
+
+	Fingerprint string     `dynamo:"fingerprint"` // of the request
+	Expires     int64      `dynamo:"expires"`     // Unix seconds
+	Output      *OutputRow `dynamo:"output,omitempty"`
+	Upload      *UploadRow `dynamo:"upload,omitempty"`
+}
+
+// QueueRow is a W row.
+type QueueRow struct {
+	Key
+	Kind    string `dynamo:"kind"`
+	Tenant  string `dynamo:"tenant"`
+	Object  string `dynamo:"object"`
+	Claimed bool   `dynamo:"claimed,omitempty"`
+}
+
+// TimeFormat is how times look in responses and rows: RFC 3339, UTC, always six decimals,
+// so that text orders as time does.
+const TimeFormat = "2006-01-02T15:04:05.000000Z"
+
+// FormatTime renders a time, and the zero time, which stands for null, as the empty text.
+func FormatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(TimeFormat)
+}
+
+// ParseTime reads what FormatTime rendered.
+func ParseTime(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
@@ -213,4 +218,13 @@ func parseTime(text string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("a stored time: %w", err)
 	}
 	return t, nil
+}
+
+// Nullable is null for a zero value, as the API's documents have it.
+func Nullable[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
 }

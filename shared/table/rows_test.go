@@ -1,6 +1,4 @@
-//go:build ignore
-
-package outputs
+package table
 
 import (
 	"reflect"
@@ -13,15 +11,15 @@ import (
 // TestEveryFieldIsDecoded: rows of outputs are decoded by a list of their attributes, which
 // a new field must not be missing from.
 func TestEveryFieldIsDecoded(t *testing.T) {
-	want := outputRow{Checksum: &Checksum{}}
-	for _, v := range []reflect.Value{reflect.ValueOf(&want).Elem(), reflect.ValueOf(want.Checksum).Elem()} {
+	want := OutputRow{Checksum: &Checksum{}}
+	for _, v := range []reflect.Value{reflect.ValueOf(&want).Elem(), reflect.ValueOf(&want.Key).Elem(), reflect.ValueOf(want.Checksum).Elem()} {
 		for i := range v.NumField() {
 			switch field := v.Field(i); field.Kind() {
 			case reflect.String:
 				field.SetString(v.Type().Field(i).Name)
 			case reflect.Int64:
 				field.SetInt(int64(100 + i))
-			case reflect.Pointer: // to the checksum
+			case reflect.Struct, reflect.Pointer: // the key, the checksum
 			default:
 				t.Fatalf("field %s is of a kind this test does not know", v.Type().Field(i).Name)
 			}
@@ -31,7 +29,7 @@ func TestEveryFieldIsDecoded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got outputRow
+	var got OutputRow
 	if err := dynamo.UnmarshalItem(item, &got); err != nil {
 		t.Fatal(err)
 	}

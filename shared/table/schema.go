@@ -1,30 +1,28 @@
-//go:build ignore
+package table
 
-package outputs
-
-// TableSchema is the shape of the table, as plain data: the local run creates the
-// table from it and the stack declares it from it. All key attributes are strings,
-// capacity is on demand.
-type TableSchema struct {
+// Definition is the shape of the table, as plain data: the local run creates the table
+// from it, and the stack declares it from it. All key attributes are strings; capacity is
+// on demand.
+type Definition struct {
 	PartitionKey, SortKey string
 	TTL                   string // attribute with the Unix second after which DynamoDB may drop the row
-	Indexes               []IndexSchema
+	Indexes               []Index
 }
 
-// IndexSchema is a global secondary index with an INCLUDE projection.
-type IndexSchema struct {
+// Index is a global secondary index with an INCLUDE projection.
+type Index struct {
 	Name                  string
 	PartitionKey, SortKey string
 	Projected             []string // attributes besides the keys
 }
 
 // Schema is the one definition of the table. keys.go says which rows live in it.
-var Schema = TableSchema{
+var Schema = Definition{
 	PartitionKey: "PK",
 	SortKey:      "SK",
 	TTL:          "expires",
-	Indexes: []IndexSchema{{
-		Name:         timelineIndex,
+	Indexes: []Index{{
+		Name:         TimelineIndex,
 		PartitionKey: "TLPK",
 		SortKey:      "TLSK",
 		Projected: []string{
@@ -34,4 +32,5 @@ var Schema = TableSchema{
 	}},
 }
 
-const timelineIndex = "timeline"
+// TimelineIndex is the name of the index of a tenant's outputs by time.
+const TimelineIndex = "timeline"

@@ -4,7 +4,7 @@
 // tenant is the verified caller's, which package api put into the context, and the shape of
 // keys is written down here a second time. A wrong key is rejected before the request is
 // sent, whatever produced it. So is a call without a caller, and every operation that the
-// guard does not know. outputs.New installs the guard on its clients.
+// guard does not know. table.New installs the guard on its clients.
 package tenantguard
 
 import (

@@ -120,9 +120,6 @@ func (v *Verifier) admin(claims map[string]jsontext.Value) (admin, ok bool) {
 	return slices.Contains(groups, v.cfg.AdminGroup), ok
 }
 
-// maxPK bounds primary keys: they are below 2³¹, as UFDL's integer columns are.
-const maxPK = 1<<31 - 1
-
 // userPK reads an int or the text of one; 0 = the claim is not there.
 func userPK(claims map[string]jsontext.Value, name string) (int64, bool) {
 	raw, ok := claims[name]
@@ -143,7 +140,7 @@ func pkOf(digits string) (int64, bool) {
 		}
 	}
 	pk, err := strconv.ParseInt(digits, 10, 64)
-	return pk, err == nil && pk >= 1 && pk <= maxPK
+	return pk, err == nil && pk >= 1 && pk <= auth.MaxPK
 }
 
 // nodes reads an array of ints, or text: "1,2".
@@ -154,7 +151,7 @@ func nodes(claims map[string]jsontext.Value, name string) ([]int64, bool) {
 	}
 	if text, ok := textOf(raw); ok {
 		list, err := auth.ParseNodes(text)
-		return list, err == nil && !slices.ContainsFunc(list, func(n int64) bool { return n > maxPK })
+		return list, err == nil && !slices.ContainsFunc(list, func(n int64) bool { return n > auth.MaxPK })
 	}
 	values, ok := array(raw)
 	if !ok {

@@ -29,8 +29,9 @@ import (
 
 // Limits of a token.
 const (
-	MaxLength = 8 << 10          // bytes of the raw token; API Gateway takes 10,240 bytes of all headers
-	Leeway    = 30 * time.Second // how far the issuer's clock may be ahead of ours, in nbf and iat
+	MaxLength = 8 << 10                    // bytes of the raw token; API Gateway takes 10,240 bytes of all headers
+	MaxHeader = len("Bearer ") + MaxLength // characters of an Authorization header
+	Leeway    = 30 * time.Second           // how far the issuer's clock may be ahead of ours, in nbf and iat
 )
 
 // Config says whose tokens are good and where their claims are. Its zero value refuses

@@ -1,6 +1,4 @@
-//go:build ignore
-
-package outputs
+package uploads
 
 import (
 	"context"
@@ -10,107 +8,106 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/guregu/dynamo/v2"
 
+	"joboutputs/shared/auth"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 	"joboutputs/shared/tenantguard"
 )
 
-// AbortUpload ends a staged upload and frees what was sent. Again, it changes nothing.
+// Abort ends a staged upload and frees what was sent. Repeated, it changes nothing.
 //
 //	strong BatchGet {job, upload}
 //	transaction {Update upload if open, Delete its queue row, Put one that is due in Grace}
 //	AbortMultipartUpload, DeleteObject
 //
 // The new queue row outlives every link and call that is in flight: what these still
-// bring, the cleanup removes. Problems: NotFound, Admit's, UploadNotFound, UploadCompleted,
+// bring, the cleanup removes. Problems: NotFound, PermissionDenied, UploadNotFound, StateCompleted,
 // Unavailable.
-func (s *Store) AbortUpload(ctx context.Context, tenant string, job int64, id string, admit func(Job) error) error {
-	for attempt := range maxAttempts {
-		row, _, err := s.readUpload(ctx, tenant, job, id, admit)
+func (s *Store) Abort(ctx context.Context, p auth.Principal, job int64, id string) error {
+	tenant := p.Tenant
+	for attempt := range table.MaxAttempts {
+		row, _, err := s.read(ctx, p, auth.UploadsAbort, job, id)
 		switch {
 		case err != nil:
 			return err
-		case row.State == UploadCompleted:
+		case row.State == StateCompleted:
 			return problem.New(problem.UploadCompleted, "The upload has been completed: it is output %d.", row.PK).With("pk", row.PK)
-		case row.State != UploadOpen:
+		case row.State != StateOpen:
 			return nil
 		}
 		queue, err := s.queueRow(tenant, &row)
 		if err != nil {
 			return err
 		}
-		rest := s.queued(uploadKind, tenant, id, s.now())
+		rest := table.Queued(table.UploadKind, tenant, id, s.t.Now())
 		rest.Claimed = true
-		err = s.db.WriteTx().
-			Update(s.table.Update("PK", row.PartitionKey).Range("SK", row.SortKey).Set("state", UploadAborted).If("'state' = ?", UploadOpen)).
-			Delete(s.table.Delete("PK", queue.PartitionKey).Range("SK", queue.SortKey)).
-			Put(s.table.Put(rest)).
+		err = s.t.DB.WriteTx().
+			Update(s.t.Update(row.Key).Set("state", StateAborted).If("'state' = ?", StateOpen)).
+			Delete(s.t.Delete(queue.Key)).
+			Put(s.t.Put(rest)).
 			Run(ctx)
 		if err == nil {
 			return s.freeLate(ctx, tenant, &row)
 		}
 		if !dynamo.IsCondCheckFailed(err) {
-			return failed(err, "abort an upload")
+			return table.StoreError(err, "abort an upload")
 		}
-		if err := pause(ctx, attempt); err != nil {
-			return failed(err, "abort an upload")
+		if err := table.Pause(ctx, attempt); err != nil {
+			return table.StoreError(err, "abort an upload")
 		}
 	}
-	return contended()
+	return table.Contended()
 }
 
 // freeLate frees the parts and the object of an upload that can't become an output any
 // more. What fails the cleanup does again: there is a queue row, or there was one and this is
 // what a call brought that was still in flight when it was cleaned up. So only a rejection by
 // the tenant guard is an error.
-func (s *Store) freeLate(ctx context.Context, tenant string, row *uploadRow) error {
+func (s *Store) freeLate(ctx context.Context, tenant string, row *table.UploadRow) error {
 	var aborted error
 	if row.Multipart != "" {
-		aborted = s.abortMultipart(ctx, objectKey(tenant, row.ID), row.Multipart)
+		aborted = abortMultipart(ctx, s.t, table.ObjectKey(tenant, row.ID), row.Multipart)
 	}
-	_, err := s.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(objectKey(tenant, row.ID))})
+	_, err := s.t.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.t.Bucket, Key: aws.String(table.ObjectKey(tenant, row.ID))})
 	if breach := tenantguard.Breached(errors.Join(aborted, err)); breach != nil {
 		return breach
 	}
 	return nil
 }
 
-func (s *Store) abortMultipart(ctx context.Context, key, id string) error {
-	_, err := s.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.bucket, Key: &key, UploadId: &id})
-	if err != nil && !hasCode(err, "NoSuchUpload") {
-		return failed(err, "abort a multipart upload")
+func abortMultipart(ctx context.Context, t *table.Store, key, id string) error {
+	_, err := t.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &t.Bucket, Key: &key, UploadId: &id})
+	if err != nil && !table.HasCode(err, "NoSuchUpload") {
+		return table.StoreError(err, "abort a multipart upload")
 	}
 	return nil
 }
 
-// finishUpload removes what is left of an upload that was abandoned or aborted. The queue
-// does not know S3's id of it, which was made after the row: it is asked for.
-func (s *Store) finishUpload(ctx context.Context, row queueRow, counts *Cleaned) error {
-	claimed, err := s.claim(ctx, row)
-	if err != nil {
-		return err
+// CleanUp removes what is left of an upload that was abandoned or aborted; t is the cleanup's
+// Store. The queue does not know S3's id of the upload, which was made after the row, so S3
+// is asked for it. It reports false if the upload was completed in the meantime.
+func CleanUp(ctx context.Context, t *table.Store, row table.QueueRow) (bool, error) {
+	claimed, err := t.Claim(ctx, row)
+	if !claimed || err != nil {
+		return false, err
 	}
-	if !claimed {
-		counts.Skipped++
-		return nil
-	}
-	counts.Uploads++
-	err = s.table.Update("PK", uploadKey(row.Tenant, row.Object)).Range("SK", uploadSort).
-		Set("state", uploadExpired).If("'state' = ?", UploadOpen).Run(ctx)
+	err = t.Update(table.UploadKey(row.Tenant, row.Object)).
+		Set("state", stateExpired).If("'state' = ?", StateOpen).Run(ctx)
 	if err != nil && !dynamo.IsCondCheckFailed(err) { // it was aborted, or never got that far
-		return failed(err, "end an upload")
+		return true, table.StoreError(err, "end an upload")
 	}
-	key := objectKey(row.Tenant, row.Object)
-	pages := s3.NewListMultipartUploadsPaginator(s.s3, &s3.ListMultipartUploadsInput{Bucket: &s.bucket, Prefix: &key})
+	key := table.ObjectKey(row.Tenant, row.Object)
+	pages := s3.NewListMultipartUploadsPaginator(t.S3, &s3.ListMultipartUploadsInput{Bucket: &t.Bucket, Prefix: &key})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return failed(err, "list multipart uploads")
+			return true, table.StoreError(err, "list multipart uploads")
 		}
 		for _, u := range page.Uploads {
-			if err := s.abortMultipart(ctx, aws.ToString(u.Key), aws.ToString(u.UploadId)); err != nil {
-				return err
+			if err := abortMultipart(ctx, t, aws.ToString(u.Key), aws.ToString(u.UploadId)); err != nil {
+				return true, err
 			}
 		}
 	}
-	return s.bury(ctx, row)
+	return true, t.DeleteObject(ctx, row)
 }

@@ -1,6 +1,4 @@
-//go:build ignore
-
-package outputs
+package uploads
 
 import (
 	"cmp"
@@ -17,16 +15,19 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/guregu/dynamo/v2"
 
+	"joboutputs/shared/auth"
+	"joboutputs/shared/idempotency"
+	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
+	"joboutputs/shared/users"
 )
 
 // Completion is what a client says of the content it has sent. All of it is optional.
 type Completion struct {
 	SHA256 string         // base64, of all of it
 	Parts  map[int]string // base64 SHA-256 by number
-	User   User           // who completes; the creator is who began
 	Key    string         // the caller's idempotency key; "" = none
-	Admit  func(Job) error
 }
 
 // maxNamed bounds the part numbers an answer names.
@@ -36,10 +37,10 @@ const maxNamed = 100
 // completing: about 12 seconds, within which S3 has put most contents together.
 const completeAttempts = 80
 
-// CompleteUpload makes a staged upload an output, once: again, or by several calls at
-// once, it is the same output and the same answer.
+// Complete makes a staged upload an output, once: repeated, or called several times at once,
+// it returns the same output and the same response. The creator is who began the upload.
 //
-//	strong BatchGet {job, upload, key}, Get name  answer again, or refuse
+//	strong BatchGet {job, upload, key}, Get name  respond as before, or refuse
 //	ListParts                                     each part: there, its length, its checksum
 //	CompleteMultipartUpload                       put together; of a single PUT a HeadObject
 //	draw a pk
@@ -48,20 +49,20 @@ const completeAttempts = 80
 // A crash after any of them leaves an open upload, which another call completes from
 // where it stands, or the cleanup removes.
 //
-// Problems: as Add's, UploadNotFound, UploadIncomplete (with missing and wrong part
-// numbers), UploadAborted, UploadExpired.
-func (s *Store) CompleteUpload(ctx context.Context, tenant string, job int64, id string, c Completion) (Output, error) {
-	call := s.newKeyed(tenant, c.User, c.Key, "complete", []any{job, id}, c.request())
+// Problems: as outputs.Add's, UploadNotFound, UploadIncomplete (with missing and wrong part
+// numbers), StateAborted, UploadExpired.
+func (s *Store) Complete(ctx context.Context, p auth.Principal, job int64, id string, c Completion) (outputs.Output, error) {
+	call := idempotency.New(s.t, p.Tenant, users.Of(p), c.Key, "complete", []any{job, id}, c.request())
 	for attempt := range completeAttempts {
-		o, err := s.complete(ctx, tenant, job, id, &c, call)
+		o, err := s.complete(ctx, p, job, id, &c, call)
 		if !errors.Is(err, errAgain) {
 			return o, err
 		}
-		if err := pause(ctx, attempt); err != nil {
-			return Output{}, failed(err, "complete an upload")
+		if err := table.Pause(ctx, attempt); err != nil {
+			return outputs.Output{}, table.StoreError(err, "complete an upload")
 		}
 	}
-	return Output{}, problem.New(problem.Unavailable, "The upload is being completed by another call.").After(retryAfter)
+	return outputs.Output{}, problem.New(problem.Unavailable, "The upload is being completed by another call.").After(table.RetryAfter)
 }
 
 // errAgain: another call moves the same upload on; where it got to is to be looked at anew.
@@ -76,42 +77,43 @@ func (c *Completion) request() []any {
 	return all
 }
 
-func (s *Store) complete(ctx context.Context, tenant string, job int64, id string, c *Completion, call *keyed) (Output, error) {
-	row, j, err := s.readUpload(ctx, tenant, job, id, c.Admit, call.wanted()...)
+func (s *Store) complete(ctx context.Context, p auth.Principal, job int64, id string, c *Completion, call *idempotency.Call) (outputs.Output, error) {
+	tenant := p.Tenant
+	row, j, err := s.read(ctx, p, auth.UploadsComplete, job, id, call.Wanted()...)
 	if err != nil {
-		return Output{}, err
+		return outputs.Output{}, err
 	}
-	if earlier, err := s.earlier(call); err != nil {
-		return Output{}, err
+	if earlier, err := call.Earlier(); err != nil {
+		return outputs.Output{}, err
 	} else if earlier != nil {
-		return earlier.output()
+		return outputs.Replay(earlier)
 	}
-	if row.State == UploadCompleted { // by a call with this key, perhaps, which the batch did not see
-		if earlier, err := s.lookAgain(ctx, call); err != nil {
-			return Output{}, err
+	if row.State == StateCompleted { // by a call with this key, perhaps, which the batch did not see
+		if earlier, err := call.LookAgain(ctx); err != nil {
+			return outputs.Output{}, err
 		} else if earlier != nil {
-			return earlier.output()
+			return outputs.Replay(earlier)
 		}
-		return row.output()
+		return outputOf(&row)
 	}
 	if err := s.ended(&row); err != nil {
-		if row.State != UploadOpen { // for good: an earlier call, or this one, may have come too late to be cleaned up
+		if row.State != StateOpen { // for good: an earlier call, or this one, may have come too late to be cleaned up
 			err = cmp.Or(s.freeLate(ctx, tenant, &row), err)
 		}
-		return Output{}, err
+		return outputs.Output{}, err
 	}
-	if err := j.admits(); err != nil {
-		return Output{}, err
+	if err := j.TakesOutputs(); err != nil {
+		return outputs.Output{}, err
 	}
-	var holder outputRow
-	err = s.get(ctx, jobKey(tenant, job), nameSort(row.Name, row.Type), &holder)
+	var holder table.OutputRow
+	err = s.t.Get(ctx, table.NameKey(tenant, job, row.Name, row.Type), &holder)
 	switch {
 	case err == nil && holder.Object == row.ID:
-		return Output{}, errAgain // it has just been completed
+		return outputs.Output{}, errAgain // it has just been completed
 	case err == nil:
-		return Output{}, duplicate(&holder)
+		return outputs.Output{}, outputs.Duplicate(&holder)
 	case !problem.Is(err, problem.NotFound):
-		return Output{}, err
+		return outputs.Output{}, err
 	}
 
 	if row.Multipart == "" {
@@ -120,27 +122,27 @@ func (s *Store) complete(ctx context.Context, tenant string, job int64, id strin
 		err = s.assemble(ctx, tenant, &row, c)
 	}
 	if problem.Is(err, problem.UploadIncomplete) { // or it was freed since it was read
-		if err := s.get(ctx, row.PartitionKey, row.SortKey, &row); err != nil || row.State != UploadOpen {
-			return Output{}, cmp.Or(err, errAgain)
+		if err := s.t.Get(ctx, row.Key, &row); err != nil || row.State != StateOpen {
+			return outputs.Output{}, cmp.Or(err, errAgain)
 		}
 	}
 	if err != nil {
-		return Output{}, err
+		return outputs.Output{}, err
 	}
-	counters, err := s.count(ctx, tenant, "outputs", c.User.mode())
+	counters, err := s.t.Count(ctx, tenant, table.OutputCounter, users.Of(p).By())
 	if err != nil {
-		return Output{}, err
+		return outputs.Output{}, err
 	}
-	if counters.Outputs > MaxPK {
-		return Output{}, fmt.Errorf("tenant %s has used all %d primary keys", tenant, MaxPK)
+	if counters.Outputs > auth.MaxPK {
+		return outputs.Output{}, fmt.Errorf("tenant %s has used all %d primary keys", tenant, auth.MaxPK)
 	}
-	row.PK, row.CreationTime = counters.Outputs, FormatTime(s.now())
-	return s.publishUpload(ctx, tenant, &row, call)
+	row.PK, row.CreationTime = counters.Outputs, table.FormatTime(s.t.Now())
+	return s.publish(ctx, tenant, &row, call)
 }
 
 // verifySingle holds what a single PUT has left against what was said of it, and fills in
 // the checksum.
-func (s *Store) verifySingle(ctx context.Context, tenant string, row *uploadRow, c *Completion) error {
+func (s *Store) verifySingle(ctx context.Context, tenant string, row *table.UploadRow, c *Completion) error {
 	head, err := s.head(ctx, tenant, row.ID)
 	if err != nil {
 		return err
@@ -163,13 +165,13 @@ func (s *Store) verifySingle(ctx context.Context, tenant string, row *uploadRow,
 	if len(others) > 0 {
 		return incomplete(nil, others)
 	}
-	row.SHA256, row.Checksum = toHex(sum), &Checksum{Algorithm: "SHA256", Type: "full", Value: sum}
+	row.SHA256, row.Checksum = toHex(sum), &table.Checksum{Algorithm: "SHA256", Type: "full", Value: sum}
 	return nil
 }
 
 // assemble verifies every part, has S3 put them together, and fills in the checksum.
 // Another call may be at the same, or have been: then the object is looked at instead.
-func (s *Store) assemble(ctx context.Context, tenant string, row *uploadRow, c *Completion) error {
+func (s *Store) assemble(ctx context.Context, tenant string, row *table.UploadRow, c *Completion) error {
 	parts, gone, err := s.listParts(ctx, tenant, row)
 	if err != nil {
 		return err
@@ -184,20 +186,20 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *uploadRow, c *
 			}
 			return err
 		}
-		made, err := s.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-			Bucket: &s.bucket, Key: aws.String(objectKey(tenant, row.ID)), UploadId: &row.Multipart,
+		made, err := s.t.S3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket: &s.t.Bucket, Key: aws.String(table.ObjectKey(tenant, row.ID)), UploadId: &row.Multipart,
 			MultipartUpload: &s3types.CompletedMultipartUpload{Parts: completed},
 			ChecksumType:    s3types.ChecksumTypeComposite,
 			MpuObjectSize:   &row.Size,
 			IfNoneMatch:     aws.String("*"),
 		})
 		switch sum := compositeOf(completed); {
-		case hasCode(err, "InvalidPart"): // one was sent again since it was listed
+		case table.HasCode(err, "InvalidPart"): // one was sent again since it was listed
 			return errAgain
-		case err != nil && !hasCode(err, "NoSuchUpload", "PreconditionFailed"):
-			return failed(err, "complete a multipart upload")
+		case err != nil && !table.HasCode(err, "NoSuchUpload", "PreconditionFailed"):
+			return table.StoreError(err, "complete a multipart upload")
 		case err == nil && aws.ToString(made.ChecksumSHA256) == sum:
-			row.Checksum = &Checksum{Algorithm: "SHA256", Type: "composite", Value: sum, PartSize: row.PartSize}
+			row.Checksum = &table.Checksum{Algorithm: "SHA256", Type: "composite", Value: sum, PartSize: row.PartSize}
 			return nil // put together from the parts that were verified: nothing is left to be looked at
 		}
 	}
@@ -212,31 +214,31 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *uploadRow, c *
 	if aws.ToInt64(head.ContentLength) != row.Size || sum == "" {
 		return fmt.Errorf("upload %s was put together to %d bytes with the checksum %q, not %d bytes", row.ID, aws.ToInt64(head.ContentLength), sum, row.Size)
 	}
-	if len(c.Parts) == row.parts() && composite(c.Parts) != sum {
+	if len(c.Parts) == partCount(row) && composite(c.Parts) != sum {
 		return problem.New(problem.UploadIncomplete, "The parts that were put together have other checksums.").With("missing", []int{}).With("wrong", []int{})
 	}
-	row.Checksum = &Checksum{Algorithm: "SHA256", Type: "composite", Value: sum, PartSize: row.PartSize}
+	row.Checksum = &table.Checksum{Algorithm: "SHA256", Type: "composite", Value: sum, PartSize: row.PartSize}
 	return nil
 }
 
 // verifyParts holds the parts that arrived against what they must be.
-func verifyParts(row *uploadRow, parts []arrivedPart, c *Completion) ([]s3types.CompletedPart, error) {
+func verifyParts(row *table.UploadRow, parts []arrivedPart, c *Completion) ([]s3types.CompletedPart, error) {
 	var (
 		missing   []int
-		wrong     = extras(c, row.parts())
+		wrong     = extras(c, partCount(row))
 		completed []s3types.CompletedPart
 		next      = 1
 	)
 	for _, p := range parts {
-		for ; next < p.Number && next <= row.parts(); next++ {
+		for ; next < p.Number && next <= partCount(row); next++ {
 			missing = append(missing, next)
 		}
 		next = p.Number + 1
-		if p.Number > row.parts() {
+		if p.Number > partCount(row) {
 			wrong = append(wrong, p.Number)
 			continue
 		}
-		_, size := row.part(p.Number)
+		_, size := part(row, p.Number)
 		claimed, named := c.Parts[p.Number]
 		if p.Size != size || p.SHA256 == nil || named && claimed != *p.SHA256 {
 			wrong = append(wrong, p.Number)
@@ -245,7 +247,7 @@ func verifyParts(row *uploadRow, parts []arrivedPart, c *Completion) ([]s3types.
 			PartNumber: aws.Int32(int32(p.Number)), ETag: aws.String(p.etag), ChecksumSHA256: p.SHA256, //nolint:gosec // at most 10,000
 		})
 	}
-	for ; next <= row.parts(); next++ {
+	for ; next <= partCount(row); next++ {
 		missing = append(missing, next)
 	}
 	if len(missing)+len(wrong) > 0 {
@@ -294,74 +296,77 @@ func compositeOf(parts []s3types.CompletedPart) string {
 	return composite(sums)
 }
 
-// publishUpload makes the upload an output, if nobody else has ended it.
-func (s *Store) publishUpload(ctx context.Context, tenant string, row *uploadRow, call *keyed) (Output, error) {
-	o, err := row.output()
+// The writes of a completion's transaction, in their order.
+const (
+	endUpload  = iota // the upload, if it is open
+	_                 // the O row
+	writeName         // the N row
+	takeQueued        // the queue row, unless the cleanup has claimed it
+	keepKey           // the idempotency key, if there is one
+)
+
+// publish makes the upload an output, if nobody else has ended it.
+func (s *Store) publish(ctx context.Context, tenant string, row *table.UploadRow, call *idempotency.Call) (outputs.Output, error) {
+	o, err := outputOf(row)
 	if err != nil {
-		return Output{}, err
+		return outputs.Output{}, err
 	}
 	queue, err := s.queueRow(tenant, row)
 	if err != nil {
-		return Output{}, err
+		return outputs.Output{}, err
 	}
-	update := s.table.Update("PK", row.PartitionKey).Range("SK", row.SortKey).
-		Set("state", UploadCompleted).Set("pk", row.PK).Set("creation_time", row.CreationTime).Set("checksum", row.Checksum)
-	row.asRead(update)
+	update := s.t.Update(row.Key).
+		Set("state", StateCompleted).Set("pk", row.PK).Set("creation_time", row.CreationTime).Set("checksum", row.Checksum)
+	asRead(row, update)
 	if row.SHA256 != "" {
 		update.Set("sha256", row.SHA256)
 	}
-	tx := s.db.WriteTx().
-		Update(update).
-		Put(s.table.Put(o.byPK(tenant, s.shards)).If("attribute_not_exists('PK')")).
-		Put(s.table.Put(o.byName(tenant)).If("attribute_not_exists('PK')")).
-		Delete(s.table.Delete("PK", queue.PartitionKey).Range("SK", queue.SortKey).
-			If("attribute_exists('PK') AND attribute_not_exists('claimed')")).
+	tx := s.t.DB.WriteTx().Update(update)
+	o.Publish(tx, s.t, tenant)
+	tx.Delete(s.t.Delete(queue.Key).If("attribute_exists('PK') AND attribute_not_exists('claimed')")).
 		IncludeAllItemsInCondCheckFail(true)
-	if call != nil {
-		call.row.Output = new(o.item())
-		s.keep(tx, call)
-	}
+	call.KeepOutput(tx, o.Row())
 	err = tx.Run(ctx)
-	if reasons := cancellation(err); reasons != nil {
+	if reasons := table.Cancellation(err); reasons != nil {
 		switch {
-		case conditionFailed(reasons[0]), call != nil && conditionFailed(reasons[4]):
-			return Output{}, errAgain // it has ended: the row says how, or the key's
-		case conditionFailed(reasons[3]): // the cleanup has it
+		case table.ConditionFailed(reasons[endUpload]), call != nil && table.ConditionFailed(reasons[keepKey]):
+			return outputs.Output{}, errAgain // it has ended: the row says how, or the key's
+		case table.ConditionFailed(reasons[takeQueued]): // the cleanup has it
 			if err := s.freeLate(ctx, tenant, row); err != nil {
-				return Output{}, err
+				return outputs.Output{}, err
 			}
-			return Output{}, problem.New(problem.UploadExpired, "The upload expired at %s; begin another.", row.ExpiresAt).Because(err)
-		case conditionFailed(reasons[2]):
-			var holder outputRow
-			if err := dynamo.UnmarshalItem(reasons[2].Item, &holder); err != nil {
-				return Output{}, fmt.Errorf("decode the holder of a name: %w", err)
+			return outputs.Output{}, problem.New(problem.UploadExpired, "The upload expired at %s; begin another.", row.ExpiresAt).Because(err)
+		case table.ConditionFailed(reasons[writeName]):
+			var holder table.OutputRow
+			if err := dynamo.UnmarshalItem(reasons[writeName].Item, &holder); err != nil {
+				return outputs.Output{}, fmt.Errorf("decode the holder of a name: %w", err)
 			}
-			return Output{}, s.refuseUpload(ctx, row, &holder)
+			return outputs.Output{}, s.refuse(ctx, row, &holder)
 		}
 	}
 	if err != nil {
-		return Output{}, failed(err, "publish output %d", o.PK)
+		return outputs.Output{}, table.StoreError(err, "publish output %d", o.PK)
 	}
 	return o, nil
 }
 
-// refuseUpload answers a completion whose name another has. The upload stays open, but no
-// delivery of the completion's transaction that is still under way completes it (see giveUp).
-func (s *Store) refuseUpload(ctx context.Context, row *uploadRow, holder *outputRow) error {
-	err := row.asRead(s.table.Update("PK", row.PartitionKey).Range("SK", row.SortKey).Add("refused", 1)).Run(ctx)
+// refuse ends a completion whose name another output has. The upload stays open, but no
+// delivery of the completion's transaction that is still under way completes it (see outputs.Store.Add).
+func (s *Store) refuse(ctx context.Context, row *table.UploadRow, holder *table.OutputRow) error {
+	err := asRead(row, s.t.Update(row.Key).Add("refused", 1)).Run(ctx)
 	if dynamo.IsCondCheckFailed(err) {
 		return errAgain
 	}
 	if err != nil {
-		return failed(err, "refuse a completion")
+		return table.StoreError(err, "refuse a completion")
 	}
-	return duplicate(holder)
+	return outputs.Duplicate(holder)
 }
 
 // asRead has an update demand that the upload is open, and that no completion was refused
 // since the row was read.
-func (r *uploadRow) asRead(u *dynamo.Update) *dynamo.Update {
-	u.If("'state' = ?", UploadOpen)
+func asRead(r *table.UploadRow, u *dynamo.Update) *dynamo.Update {
+	u.If("'state' = ?", StateOpen)
 	if r.Refused == 0 {
 		return u.If("attribute_not_exists('refused')")
 	}

@@ -1,6 +1,4 @@
-//go:build ignore
-
-package outputs_test
+package uploads_test
 
 import (
 	"context"
@@ -9,17 +7,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
 
-	"joboutputs/shared/localaws/awstest"
+	"joboutputs/shared/cleanup"
+	"joboutputs/shared/localaws/storetest"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/uploads"
 )
 
 // meeting is a store over the same table and bucket, whose first transaction is met by f:
 // it gets what is sent, and sends it, as often as it likes. The answer of the last is the
 // store's.
-func meeting(a *awstest.AWS, c *clock, f func(send func() error, in *dynamodb.TransactWriteItemsInput) error) *outputs.Store {
+func meeting(s *storetest.Stores, f func(send func() error, in *dynamodb.TransactWriteItemsInput) error) *storetest.Stores {
 	met := false
-	return hooked(a, c, func(stack *middleware.Stack) error {
+	return s.Hooked(func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("meeting", func(
 			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
 		) (out middleware.InitializeOutput, metadata middleware.Metadata, err error) {
@@ -42,45 +42,45 @@ func meeting(a *awstest.AWS, c *clock, f func(send func() error, in *dynamodb.Tr
 // deliveries for one only if the first went well.
 func TestLateDelivery(t *testing.T) {
 	t.Parallel()
-	type try func(s *outputs.Store) (outputs.Output, error)
-	for name, begin := range map[string]func(t *testing.T, s *outputs.Store) try{
-		"add": func(*testing.T, *outputs.Store) try {
-			return func(s *outputs.Store) (outputs.Output, error) {
-				return s.Add(acting(t), tenant, addition(1, "n", "t", "late"))
+	type try func(s *storetest.Stores) (outputs.Output, error)
+	for name, begin := range map[string]func(t *testing.T, s *storetest.Stores) try{
+		"add": func(*testing.T, *storetest.Stores) try {
+			return func(s *storetest.Stores) (outputs.Output, error) {
+				return s.Outputs.Add(storetest.Acting(t), storetest.Alice, storetest.Addition(1, "n", "t", "late"))
 			}
 		},
-		"complete": func(t *testing.T, s *outputs.Store) try {
-			u := mustBegin(t, s, newUpload("n", 4))
-			send(t, s, u, []byte("late"))
-			return func(s *outputs.Store) (outputs.Output, error) {
-				return s.CompleteUpload(acting(t), tenant, 1, u.ID, completion())
+		"complete": func(t *testing.T, s *storetest.Stores) try {
+			u := s.Begin(t, storetest.NewUpload("n", 4))
+			s.Send(t, u, []byte("late"))
+			return func(s *storetest.Stores) (outputs.Output, error) {
+				return s.Uploads.Complete(storetest.Acting(t), storetest.Alice, 1, u.ID, uploads.Completion{})
 			}
 		},
 	} {
 		t.Run(name+" answered before", func(t *testing.T) {
 			t.Parallel()
-			s, a, c := newStore(t)
-			startedJob(t, s, 1)
+			s := storetest.New(t)
+			s.StartedJob(t, 1)
 			do := begin(t, s)
 			var holder outputs.Output
 			var sent *dynamodb.TransactWriteItemsInput
-			_, err := do(meeting(a, c, func(send func() error, in *dynamodb.TransactWriteItemsInput) error {
-				holder = mustAdd(t, s, addition(1, "n", "t", "faster"))
+			_, err := do(meeting(s, func(send func() error, in *dynamodb.TransactWriteItemsInput) error {
+				holder = s.Add(t, storetest.Addition(1, "n", "t", "faster"))
 				sent = in
 				return send()
 			}))
-			wantProblem(t, err, problem.DuplicateOutput)
-			if _, err := s.HardDelete(acting(t), tenant, holder.PK); err != nil {
+			storetest.WantProblem(t, err, problem.DuplicateOutput)
+			if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Tenant, holder.PK); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := a.DynamoDB.TransactWriteItems(acting(t), sent); err == nil {
+			if _, err := s.AWS.DynamoDB.TransactWriteItems(storetest.Acting(t), sent); err == nil {
 				t.Error("what was refused became visible")
 			}
-			_, err = s.OutputByName(acting(t), tenant, 1, "n", "t")
-			wantProblem(t, err, problem.OutputNotFound)
+			_, err = s.Outputs.OutputByName(storetest.Acting(t), storetest.Tenant, 1, "n", "t")
+			storetest.WantProblem(t, err, problem.OutputNotFound)
 			if name == "add" {
-				cleaned(t, s, 0, outputs.Cleaned{Intents: 1})
-				held(t, a, 0, 0)
+				s.Cleaned(t, 0, cleanup.Counts{Intents: 1})
+				s.Holds(t, 0, 0)
 				return
 			}
 			if o, err := do(s); err != nil || o.Size != 4 { // the upload is still open
@@ -89,12 +89,12 @@ func TestLateDelivery(t *testing.T) {
 		})
 		t.Run(name+" answered after", func(t *testing.T) {
 			t.Parallel()
-			s, a, c := newStore(t)
-			startedJob(t, s, 1)
-			o, err := begin(t, s)(meeting(a, c, func(send func() error, in *dynamodb.TransactWriteItemsInput) error {
-				holder := mustAdd(t, s, addition(1, "n", "t", "faster"))
+			s := storetest.New(t)
+			s.StartedJob(t, 1)
+			o, err := begin(t, s)(meeting(s, func(send func() error, in *dynamodb.TransactWriteItemsInput) error {
+				holder := s.Add(t, storetest.Addition(1, "n", "t", "faster"))
 				refused := send()
-				if _, err := s.HardDelete(acting(t), tenant, holder.PK); err != nil {
+				if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Tenant, holder.PK); err != nil {
 					t.Error(err)
 				}
 				if err := send(); err != nil {
@@ -105,10 +105,10 @@ func TestLateDelivery(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := content(t, s, o); got != "late" {
+			if got := s.Content(t, o); got != "late" {
 				t.Errorf("the output has %q", got)
 			}
-			cleaned(t, s, 0, outputs.Cleaned{})
+			s.Cleaned(t, 0, cleanup.Counts{})
 		})
 	}
 }

@@ -1,6 +1,7 @@
-//go:build ignore
-
-package outputs
+// Package uploads is content of any size that becomes an output in steps: begin an upload,
+// send its parts to S3 by presigned links, complete it. Nothing is visible before it is
+// completed.
+package uploads
 
 import (
 	"cmp"
@@ -11,58 +12,74 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/guregu/dynamo/v2"
 	"github.com/oklog/ulid/v2"
 
+	"joboutputs/shared/auth"
+	"joboutputs/shared/config"
+	"joboutputs/shared/jobs"
+	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 )
+
+// Store stages uploads. Its methods return problems for what a caller may know; any other
+// error is internal. Safe for concurrent use.
+type Store struct {
+	t      *table.Store
+	limits Limits
+}
+
+// New makes a Store over the table and the bucket.
+func New(t *table.Store, limits Limits) *Store { return &Store{t, limits.WithDefaults()} }
+
+// Open makes the Store of a Lambda, from its environment. It makes no call.
+func Open(section config.StorageSection) *Store {
+	return New(table.Open(section), Limits(section.Uploads))
+}
 
 // Limits of staged uploads. Those of parts are S3's:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 const (
-	DefaultMaxUpload  = 50_000_000_000 // bytes
-	DefaultUploadLife = 24 * time.Hour
-	MaxParts          = 10_000
-	MinPartSize       = 5 << 20  // bytes; the last part may be smaller
-	MaxPartSize       = 5 << 30  // bytes
-	MaxSinglePart     = 64 << 20 // bytes; content up to this is one part, unless smaller ones are asked for
-	PartsAtOnce       = 100      // parts in one answer
+	DefaultMaxSize = 50_000_000_000 // bytes
+	DefaultLife    = 24 * time.Hour
+	MaxParts       = 10_000
+	MinPartSize    = 5 << 20  // bytes; the last part may be smaller
+	MaxPartSize    = 5 << 30  // bytes
+	MaxSinglePart  = 64 << 20 // bytes; content up to this is one part, unless smaller ones are asked for
+	PartsAtOnce    = 100      // parts in one answer
 
-	// PartLinkLife is how long the link of a part works: within the life of the
+	// LinkLife is how long the link of a part works: within the life of the
 	// credentials that sign it.
-	PartLinkLife = 15 * time.Minute
+	LinkLife = 15 * time.Minute
 
 	leastPartSize = 8 << 20 // bytes of a part that nobody chose
 	usualParts    = 1_000   // parts that content is cut into at most, if nobody chose
 	uploadKept    = 7 * 24 * time.Hour
 )
 
-// UploadLimits is what of staged uploads is a matter of configuration.
-type UploadLimits struct {
-	MaxSize int64         // bytes of the content; 0 = DefaultMaxUpload
-	Life    time.Duration // from the beginning to the completion; 0 = DefaultUploadLife
+// Limits is what of staged uploads is a matter of configuration.
+type Limits struct {
+	MaxSize int64         // bytes of the content; 0 = DefaultMaxSize
+	Life    time.Duration // from the beginning to the completion; 0 = DefaultLife
 }
 
-// Limits is the limits with the defaults filled in.
-func (l UploadLimits) Limits() UploadLimits {
-	return UploadLimits{MaxSize: cmp.Or(l.MaxSize, DefaultMaxUpload), Life: cmp.Or(l.Life, DefaultUploadLife)}
+// WithDefaults is the limits with the defaults filled in.
+func (l Limits) WithDefaults() Limits {
+	return Limits{MaxSize: cmp.Or(l.MaxSize, DefaultMaxSize), Life: cmp.Or(l.Life, DefaultLife)}
 }
 
 // Limits is which staged uploads the store takes.
-func (s *Store) Limits() UploadLimits { return s.uploads }
+func (s *Store) Limits() Limits { return s.limits }
 
 // The states of a staged upload. One that expired is aborted.
 const (
-	UploadOpen      = "open"
-	UploadCompleted = "completed"
-	UploadAborted   = "aborted"
+	StateOpen      = "open"
+	StateCompleted = "completed"
+	StateAborted   = "aborted"
 
-	uploadExpired = "expired" // in the row alone: the cleanup took it
+	stateExpired = "expired" // in the row alone: the cleanup took it
 )
 
 // NewUpload is content to be staged for a job.
@@ -73,9 +90,7 @@ type NewUpload struct {
 	Size        int64  // bytes of all of it
 	PartSize    int64  // bytes of every part but the last; 0 = chosen by size
 	SHA256      string // base64, of all of it; "" = not known yet
-	Creator     User
-	Key         string          // the caller's idempotency key; "" = none
-	Admit       func(Job) error // the caller's permission on the job, asked when it was read
+	Key         string // the caller's idempotency key; "" = none
 }
 
 // Upload is content on its way: its bytes go to S3 by links, part by part, and nothing of
@@ -88,12 +103,12 @@ type Upload struct {
 	PartSize   int64 // bytes of every part but the last
 	PartCount  int
 	State      string
-	Expires    time.Time     // when it can't be completed any more
-	Arrived    []ArrivedPart // by number; nil = it was not looked up
-	Parts      []UploadPart  // the first of those that are missing, or those asked for
-	Output     *Output       // what it became, as it was then; nil = it did not
+	Expires    time.Time       // when it can't be completed any more
+	Arrived    []ArrivedPart   // by number; nil = it was not looked up
+	Parts      []Part          // the first of those that are missing, or those asked for
+	Output     *outputs.Output // what it became, as it was then; nil = it did not
 
-	Replayed bool // answered again: an earlier call with the same idempotency key began it
+	Replayed bool // an earlier call with the same idempotency key began it
 }
 
 // ArrivedPart is a part that S3 has.
@@ -103,10 +118,10 @@ type ArrivedPart struct {
 	SHA256 *string `json:"sha256"` // base64, as S3 verified it; nil = it did not
 }
 
-// UploadPart says how a part is sent: by a link, which signs the part's length and its
+// Part says how a part is sent: by a link, which signs the part's length and its
 // SHA-256, so that S3 takes nothing else. There is none before that checksum was said: S3
 // refuses one that is sent and was not signed, and a part without.
-type UploadPart struct {
+type Part struct {
 	Number  int               `json:"number"` // from 1
 	Offset  int64             `json:"offset"`
 	Size    int64             `json:"size"`
@@ -115,157 +130,30 @@ type UploadPart struct {
 	Headers map[string]string `json:"headers"` // to be sent as they are
 }
 
-// MarshalJSONTo writes the upload as the API answers it.
+// MarshalJSONTo writes the upload as the API returns it.
 func (u *Upload) MarshalJSONTo(enc *jsontext.Encoder) error {
 	var arrived *[]ArrivedPart // json writes a nil slice as []
 	if u.Arrived != nil {
 		arrived = &u.Arrived
 	}
 	return json.MarshalEncode(enc, &struct {
-		ID        string         `json:"id"`
-		Job       int64          `json:"job"`
-		Name      string         `json:"name"`
-		Type      string         `json:"type"`
-		Size      int64          `json:"size"`
-		PartSize  int64          `json:"part_size"`
-		PartCount int            `json:"part_count"`
-		State     string         `json:"state"`
-		Expires   string         `json:"expires_at"`
-		Arrived   *[]ArrivedPart `json:"arrived"`
-		Parts     []UploadPart   `json:"parts"`
-		Output    *Output        `json:"output"`
-	}{u.ID, u.Job, u.Name, u.Type, u.Size, u.PartSize, u.PartCount, u.State, FormatTime(u.Expires), arrived, u.Parts, u.Output})
+		ID        string          `json:"id"`
+		Job       int64           `json:"job"`
+		Name      string          `json:"name"`
+		Type      string          `json:"type"`
+		Size      int64           `json:"size"`
+		PartSize  int64           `json:"part_size"`
+		PartCount int             `json:"part_count"`
+		State     string          `json:"state"`
+		Expires   string          `json:"expires_at"`
+		Arrived   *[]ArrivedPart  `json:"arrived"`
+		Parts     []Part          `json:"parts"`
+		Output    *outputs.Output `json:"output"`
+	}{u.ID, u.Job, u.Name, u.Type, u.Size, u.PartSize, u.PartCount, u.State, table.FormatTime(u.Expires), arrived, u.Parts, u.Output})
 }
 
-// BeginUpload starts a staged upload. It refuses what Add would refuse; the name is not
-// reserved, so completing it may yet meet another output of that name.
-//
-//	strong BatchGet {job, name, key}   begun already, or refuse
-//	Put queue row                      due after the upload has expired: a crash from here on leaves something to clean up
-//	CreateMultipartUpload              if there are several parts
-//	Put upload                         with a key: transaction {Put upload, Put key}
-//
-// Problems: as Add's, InvalidRequest (part size), PayloadTooLarge.
-func (s *Store) BeginUpload(ctx context.Context, tenant string, n NewUpload) (Upload, error) {
-	if err := checkName(n.Name, n.Type); err != nil {
-		return Upload{}, err
-	}
-	if n.Size > s.uploads.MaxSize {
-		return Upload{}, problem.New(problem.PayloadTooLarge, "The content is %d bytes; at most %d can be uploaded.", n.Size, s.uploads.MaxSize)
-	}
-	partSize, single, err := partSize(n.Size, n.PartSize)
-	if err != nil {
-		return Upload{}, err
-	}
-	call := s.newKeyed(tenant, n.Creator, n.Key, "begin", []any{n.Job}, []any{n.Name, n.Type, n.ContentType, n.Size, n.PartSize, n.SHA256})
-	creator, earlier, err := s.admit(ctx, tenant, &Addition{Job: n.Job, Name: n.Name, Type: n.Type, Creator: n.Creator, Admit: n.Admit}, call)
-	if err != nil {
-		return Upload{}, err
-	}
-	if earlier != nil {
-		return s.begunBefore(ctx, tenant, earlier)
-	}
-
-	expires := s.now().Add(s.uploads.Life)
-	row := uploadRow{
-		ID: s.newID(), Job: n.Job, Name: n.Name, Type: n.Type, ContentType: n.ContentType,
-		Size: n.Size, PartSize: partSize, Claimed: n.SHA256,
-		State: UploadOpen, ExpiresAt: FormatTime(expires), TTL: expires.Add(uploadKept).Unix(),
-		Creator: creator, CreatorUsername: n.Creator.Username,
-	}
-	row.PartitionKey, row.SortKey = uploadKey(tenant, row.ID), uploadSort
-	if err := s.table.Put(s.queued(uploadKind, tenant, row.ID, expires)).Run(ctx); err != nil {
-		return Upload{}, failed(err, "put the queue row of an upload")
-	}
-	if !single {
-		made, err := s.s3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
-			Bucket:            &s.bucket,
-			Key:               aws.String(objectKey(tenant, row.ID)),
-			ContentType:       aws.String("application/octet-stream"),
-			ChecksumAlgorithm: s3types.ChecksumAlgorithmSha256,
-			ChecksumType:      s3types.ChecksumTypeComposite,
-		})
-		if err != nil {
-			return Upload{}, failed(err, "create a multipart upload")
-		}
-		row.Multipart = aws.ToString(made.UploadId)
-	}
-	put := s.table.Put(row).If("attribute_not_exists('PK')")
-	if call == nil {
-		if err = put.Run(ctx); dynamo.IsCondCheckFailed(err) {
-			err = nil // met its own first attempt, whose answer was lost
-		}
-	} else {
-		call.row.Upload = &row
-		tx := s.db.WriteTx().Put(put)
-		s.keep(tx, call)
-		err = tx.Run(ctx)
-	}
-	if cancellation(err) != nil { // another call with the key was faster; this one's is cleaned up
-		if earlier, err := s.lookAgain(ctx, call); err != nil {
-			return Upload{}, err
-		} else if earlier != nil {
-			return s.begunBefore(ctx, tenant, earlier)
-		}
-	}
-	if err != nil {
-		return Upload{}, failed(err, "put an upload")
-	}
-	u, err := row.upload()
-	if err != nil {
-		return Upload{}, err
-	}
-	return u, s.listMissing(ctx, tenant, &row, &u, 1)
-}
-
-// partSize says how content is cut, and whether it is sent by a single PUT.
-func partSize(size, asked int64) (partSize int64, single bool, err error) {
-	switch {
-	case asked != 0 && (asked < MinPartSize || asked > MaxPartSize):
-		return 0, false, problem.New(problem.InvalidRequest, "part_size: must be from %d to %d", MinPartSize, int64(MaxPartSize))
-	case asked != 0 && (size+asked-1)/asked > MaxParts:
-		return 0, false, problem.New(problem.InvalidRequest, "part_size: must be at least %d, for at most %d parts", (size+MaxParts-1)/MaxParts, MaxParts)
-	case size <= MaxSinglePart && (asked == 0 || asked >= size):
-		return size, true, nil
-	case asked != 0:
-		return asked, false, nil
-	}
-	partSize = leastPartSize
-	for partSize < MaxPartSize/2 && (size+partSize-1)/partSize > usualParts {
-		partSize *= 2
-	}
-	return partSize, false, nil
-}
-
-// uploadRow is an X row.
-type uploadRow struct {
-	PartitionKey string `dynamo:"PK"`
-	SortKey      string `dynamo:"SK"`
-
-	ID              string `dynamo:"id"`
-	Job             int64  `dynamo:"job"`
-	Name            string `dynamo:"name"`
-	Type            string `dynamo:"type,omitempty"`
-	ContentType     string `dynamo:"content_type,omitempty"`
-	Size            int64  `dynamo:"size"`
-	PartSize        int64  `dynamo:"part_size"`
-	Claimed         string `dynamo:"claimed_sha256,omitempty"` // base64, as the client said at the beginning
-	Multipart       string `dynamo:"multipart,omitempty"`      // S3's id; none = a single PUT
-	State           string `dynamo:"state"`
-	Refused         int64  `dynamo:"refused,omitempty"` // completions, for their name
-	ExpiresAt       string `dynamo:"expires_at"`
-	TTL             int64  `dynamo:"expires"`
-	Creator         int64  `dynamo:"creator,omitempty"`
-	CreatorUsername string `dynamo:"creator_username,omitempty"`
-
-	// What it became, for the answer to be given again.
-	PK           int64     `dynamo:"pk,omitempty"`
-	CreationTime string    `dynamo:"creation_time,omitempty"`
-	SHA256       string    `dynamo:"sha256,omitempty"`
-	Checksum     *Checksum `dynamo:"checksum,omitempty"`
-}
-
-func (r *uploadRow) parts() int {
+// partCount is how many parts the content has; an empty one has one.
+func partCount(r *table.UploadRow) int {
 	if r.Size == 0 {
 		return 1
 	}
@@ -273,88 +161,88 @@ func (r *uploadRow) parts() int {
 }
 
 // part is where a part begins and how long it is.
-func (r *uploadRow) part(number int) (offset, size int64) {
+func part(r *table.UploadRow, number int) (offset, size int64) {
 	offset = int64(number-1) * r.PartSize
 	return offset, min(r.PartSize, r.Size-offset)
 }
 
-func (r *uploadRow) upload() (Upload, error) {
+func uploadOf(r *table.UploadRow) (Upload, error) {
 	u := Upload{
-		ID: r.ID, Job: r.Job, Name: r.Name, Type: r.Type, Size: r.Size, PartSize: r.PartSize, PartCount: r.parts(),
-		State: r.State, Arrived: []ArrivedPart{}, Parts: []UploadPart{},
+		ID: r.ID, Job: r.Job, Name: r.Name, Type: r.Type, Size: r.Size, PartSize: r.PartSize, PartCount: partCount(r),
+		State: r.State, Arrived: []ArrivedPart{}, Parts: []Part{},
 	}
 	var err error
-	if u.Expires, err = parseTime(r.ExpiresAt); err != nil {
+	if u.Expires, err = table.ParseTime(r.ExpiresAt); err != nil {
 		return Upload{}, err
 	}
 	switch r.State {
-	case UploadCompleted:
-		o, err := r.output()
+	case StateCompleted:
+		o, err := outputOf(r)
 		if err != nil {
 			return Upload{}, err
 		}
 		u.Output = &o
-	case uploadExpired:
-		u.State = UploadAborted
+	case stateExpired:
+		u.State = StateAborted
 	}
 	return u, nil
 }
 
-// output is what the upload became, or will if it has no pk yet.
-func (r *uploadRow) output() (Output, error) {
-	created, err := parseTime(r.CreationTime)
-	return Output{
+// outputOf is what the upload became, or will if it has no pk yet.
+func outputOf(r *table.UploadRow) (outputs.Output, error) {
+	return outputs.FromRow(&table.OutputRow{
 		PK: r.PK, Job: r.Job, Name: r.Name, Type: r.Type, Creator: r.Creator, CreatorUsername: r.CreatorUsername,
-		CreationTime: created, Size: r.Size, ContentType: r.ContentType, SHA256: r.SHA256, Checksum: r.Checksum,
-		object: r.ID, version: 1,
-	}, err
+		CreationTime: r.CreationTime, Size: r.Size, ContentType: r.ContentType, SHA256: r.SHA256, Checksum: r.Checksum,
+		Object: r.ID, Version: 1,
+	})
 }
 
 // ended is why an upload can't go on, nil if it can.
-func (s *Store) ended(r *uploadRow) error {
-	expires, err := parseTime(r.ExpiresAt)
+func (s *Store) ended(r *table.UploadRow) error {
+	expires, err := table.ParseTime(r.ExpiresAt)
 	if err != nil {
 		return err
 	}
 	switch {
-	case r.State == UploadAborted:
+	case r.State == StateAborted:
 		return problem.New(problem.UploadAborted, "The upload was aborted.")
-	case r.State == uploadExpired, r.State == UploadOpen && !s.now().Before(expires):
+	case r.State == stateExpired, r.State == StateOpen && !s.t.Now().Before(expires):
 		return problem.New(problem.UploadExpired, "The upload expired at %s; begin another.", r.ExpiresAt)
 	}
 	return nil
 }
 
-// readUpload reads an upload and its job, and what else is wanted, in one call, and asks
-// whether the caller is admitted. Problems: NotFound, Admit's, UploadNotFound, also for another job's.
-func (s *Store) readUpload(ctx context.Context, tenant string, job int64, id string, admit func(Job) error, more ...wantedRow) (uploadRow, Job, error) {
+// read reads an upload and its job, and what else is wanted, in one call, and checks the
+// caller's permission. Problems: NotFound, PermissionDenied, UploadNotFound, also for another
+// job's.
+func (s *Store) read(ctx context.Context, p auth.Principal, action auth.Action, job int64, id string, more ...table.Wanted) (table.UploadRow, jobs.Job, error) {
 	if !isUploadID(id) {
 		id = "" // the key of none
 	}
 	var (
-		row           uploadRow
-		owner         jobRow
+		row           table.UploadRow
+		owner         table.JobRow
 		found, exists bool
 	)
-	err := s.batch(ctx, append(more,
-		wantedRow{jobKey(tenant, job), jobSort, &owner, &exists},
-		wantedRow{uploadKey(tenant, id), uploadSort, &row, &found},
+	err := s.t.Batch(ctx, append(more,
+		table.Wanted{Key: table.JobKey(p.Tenant, job), Row: &owner, Found: &exists},
+		table.Wanted{Key: table.UploadKey(p.Tenant, id), Row: &row, Found: &found},
 	)...)
 	if err != nil {
-		return row, Job{}, err
+		return row, jobs.Job{}, err
 	}
 	if !exists {
-		return row, Job{}, notFound()
+		return row, jobs.Job{}, problem.Missing()
 	}
-	j, err := owner.job()
+	j, err := jobs.FromRow(&owner)
 	if err != nil {
-		return row, Job{}, err
+		return row, jobs.Job{}, err
 	}
-	if err := admit(j); err != nil {
-		return row, Job{}, err
+	if err := j.Permit(p, action); err != nil {
+		return row, jobs.Job{}, err
 	}
 	if !found || row.Job != job {
-		return row, Job{}, problem.New(problem.UploadNotFound, "The job has no upload of this id.")
+		return row, jobs.Job{}, problem.New(problem.UploadNotFound, "The job has no upload of this id.")
 	}
 	return row, j, nil
 }
@@ -364,10 +252,10 @@ func isUploadID(id string) bool {
 	return len(id) == ulid.EncodedSize && strings.Trim(id, ulid.Encoding) == ""
 }
 
-// queueRow is the queue's row of an upload.
-func (s *Store) queueRow(tenant string, r *uploadRow) (queueRow, error) {
-	expires, err := parseTime(r.ExpiresAt)
-	return s.queued(uploadKind, tenant, r.ID, expires), err
+// queueRow is the queue row of an upload.
+func (s *Store) queueRow(tenant string, r *table.UploadRow) (table.QueueRow, error) {
+	expires, err := table.ParseTime(r.ExpiresAt)
+	return table.Queued(table.UploadKind, tenant, r.ID, expires), err
 }
 
 // SHA256 reads a checksum in hex or, as S3 writes it, in base64, and answers it in base64.

@@ -1,6 +1,7 @@
-//go:build ignore
-
-package outputs
+// Package users gives every user of a tenant a primary key. In most tenants the token
+// carries it; in the others the tenant's directory, rows of the table, assigns one at the
+// user's first write.
+package users
 
 import (
 	"context"
@@ -10,94 +11,77 @@ import (
 
 	"joboutputs/shared/auth"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 )
 
-// User is who creates something. In most tenants the token carries the user's pk; in the
-// others the tenant's directory gives every subject one, at the first write.
+// User is who creates something.
 type User struct {
 	PK              int64  // 0 = the directory knows it
 	Issuer, Subject string // who the user is where the token came from
 	Username        string
 }
 
-// UserOf is the caller of a request.
-func UserOf(p auth.Principal) User {
+// Of is the caller of a request.
+func Of(p auth.Principal) User {
 	return User{PK: p.UserPK, Issuer: p.Issuer, Subject: p.Subject, Username: p.Username}
 }
 
-// How a tenant's users get their pks. Fixed at its first write, so that two people never
-// share a pk.
-const (
-	byClaim     = "claim"
-	byDirectory = "directory"
-)
-
-func (u User) mode() string {
+// By is table.ByClaim or table.ByDirectory: where the user's pk comes from.
+func (u User) By() string {
 	if u.PK != 0 {
-		return byClaim
+		return table.ByClaim
 	}
-	return byDirectory
+	return table.ByDirectory
 }
 
-// subject is the directory's row of the user.
-func (u User) subject(tenant string) (partition, sort string) {
-	return usersKey(tenant), subjectSort(u.Issuer, u.Subject)
+// Wanted is the user's row in the directory, to be read along with others; none if the
+// token carries the pk.
+func (u User) Wanted(tenant string, row *table.UserRow, found *bool) []table.Wanted {
+	if u.PK != 0 {
+		return nil
+	}
+	return []table.Wanted{{Key: table.SubjectKey(tenant, u.Issuer, u.Subject), Row: row, Found: found}}
 }
 
-// register gives a user who is not in the directory a pk: the counter, then both rows in
-// one transaction. Of two first writes at once, one wins and the other takes its pk; the
+// PK is the user's pk, from the token or the directory, which assigns one if needed.
+// Problem: PermissionDenied, see table.Count.
+func PK(ctx context.Context, t *table.Store, tenant string, u User) (int64, error) {
+	if u.PK != 0 {
+		return u.PK, nil
+	}
+	var row table.UserRow
+	err := t.Get(ctx, table.SubjectKey(tenant, u.Issuer, u.Subject), &row)
+	if problem.Is(err, problem.NotFound) {
+		return Register(ctx, t, tenant, u)
+	}
+	return row.PK, err
+}
+
+// Register assigns a pk to a user who is not in the directory: the counter, then both rows
+// in one transaction. Of two first writes at once one wins, and the other takes its pk; the
 // pk that was drawn in vain is a gap.
-func (s *Store) register(ctx context.Context, tenant string, u User) (int64, error) {
-	counters, err := s.count(ctx, tenant, "users", u.mode())
+func Register(ctx context.Context, t *table.Store, tenant string, u User) (int64, error) {
+	counters, err := t.Count(ctx, tenant, table.UserCounter, u.By())
 	if err != nil {
 		return 0, err
 	}
-	partition, sort := u.subject(tenant)
-	row := userRow{PartitionKey: partition, SortKey: sort, PK: counters.Users, Username: u.Username}
+	row := table.UserRow{Key: table.SubjectKey(tenant, u.Issuer, u.Subject), PK: counters.Users, Username: u.Username}
 	byPK := row
-	byPK.SortKey = userSort(row.PK)
-	err = s.db.WriteTx().
-		Put(s.table.Put(row).If("attribute_not_exists('PK')")).
-		Put(s.table.Put(byPK).If("attribute_not_exists('PK')")).
+	byPK.Key = table.UserKey(tenant, row.PK)
+	err = t.DB.WriteTx().
+		Put(t.Put(row).If("attribute_not_exists('PK')")).
+		Put(t.Put(byPK).If("attribute_not_exists('PK')")).
 		IncludeAllItemsInCondCheckFail(true).
 		Run(ctx)
 	if dynamo.IsCondCheckFailed(err) {
-		var winners []userRow
+		var winners []table.UserRow
 		if _, err := dynamo.UnmarshalItemsFromTxCondCheckFailed(err, &winners); err != nil {
 			return 0, fmt.Errorf("decode the winner of a registration: %w", err)
 		}
 		return winners[0].PK, nil
 	}
 	if err != nil {
-		return 0, failed(err, "register a user")
+		return 0, table.StoreError(err, "register a user")
 	}
 	return row.PK, nil
-}
-
-// count draws the next number of a counter: "outputs", "jobs" or "users". The first write
-// of a tenant fixes how its users are named.
-func (s *Store) count(ctx context.Context, tenant, counter, usersBy string) (countersRow, error) {
-	var row countersRow
-	err := s.counters(tenant, usersBy).Add(counter, 1).
-		If("attribute_not_exists('users_by') OR 'users_by' = ?", usersBy).
-		Value(ctx, &row)
-	return row, countFailed(err, usersBy, "draw a number from %s", counter)
-}
-
-// counters is an update of the tenant's counters; its condition is the caller's.
-func (s *Store) counters(tenant, usersBy string) *dynamo.Update {
-	return s.table.Update("PK", countersKey(tenant)).Range("SK", countersSort).Set("users_by", usersBy)
-}
-
-func countFailed(err error, usersBy, format string, args ...any) error {
-	if dynamo.IsCondCheckFailed(err) {
-		if usersBy == byClaim {
-			return problem.New(problem.PermissionDenied, "This tenant's users are named by its directory; a token with a user's pk can't write.")
-		}
-		return problem.New(problem.PermissionDenied, "This tenant's users are named by their tokens; a token without a user's pk can't write.")
-	}
-	if err != nil {
-		return failed(err, format, args...)
-	}
-	return nil
 }

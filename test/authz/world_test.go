@@ -22,9 +22,12 @@ import (
 	"joboutputs/infra/local/issuer"
 	"joboutputs/infra/local/service"
 	"joboutputs/shared/auth"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/uploads"
 	"joboutputs/test/harness/servicetest"
 )
 
@@ -183,7 +186,7 @@ type resource struct {
 var states = []string{"active in A", "deleted in A", "nowhere", "active in B"}
 
 // seeds are rows to be loaded, by tenant.
-type seeds map[string]*outputs.Import
+type seeds map[string]*fixture.Rows
 
 // add makes the rows of a resource for a route: what it needs to succeed.
 func (s seeds) add(route string, state int, r *resource, created time.Time) {
@@ -193,11 +196,11 @@ func (s seeds) add(route string, state int, r *resource, created time.Time) {
 	}
 	into := s[tenant]
 	if into == nil {
-		into = &outputs.Import{}
+		into = &fixture.Rows{}
 		s[tenant] = into
 	}
-	job := outputs.Job{PK: r.number, Node: r.number, Creator: 1, CreationTime: created, StartTime: created}
-	node := outputs.Node{PK: r.number, CurrentJob: r.number}
+	job := jobs.Job{PK: r.number, Node: r.number, Creator: 1, CreationTime: created, StartTime: created}
+	node := fixture.Node{PK: r.number, CurrentJob: r.number}
 	o := outputs.Output{PK: r.number, Job: r.number, Name: "name", Type: "type", Creator: 1, CreationTime: created}
 	if state == 1 {
 		o.DeletionTime, job.DeletionTime = created, created
@@ -213,14 +216,14 @@ func (s seeds) add(route string, state int, r *resource, created time.Time) {
 	}
 	into.Jobs, into.Nodes = append(into.Jobs, job), append(into.Nodes, node)
 	if hasOutput {
-		into.Outputs = append(into.Outputs, outputs.ImportedOutput{Output: o, Content: []byte("content")})
+		into.Outputs = append(into.Outputs, fixture.Output{Output: o, Content: []byte("content")})
 	}
 }
 
 func (w *world) load(s seeds) {
 	w.Helper()
 	for tenant, rows := range s {
-		if err := w.svc.Store.Import(auth.WithTenant(w.Context(), tenant), tenant, *rows); err != nil {
+		if err := fixture.Load(auth.WithTenant(w.Context(), tenant), w.svc.Table, tenant, *rows); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -247,10 +250,10 @@ func (w *world) begin(state int, r *resource) error {
 	if tenant == "" {
 		return nil
 	}
-	ctx, anyone := auth.WithTenant(w.Context(), tenant), func(outputs.Job) error { return nil }
-	u, err := w.svc.Store.BeginUpload(ctx, tenant, outputs.NewUpload{Job: r.number, Name: "staged", Type: "type", Size: 7, Creator: outputs.User{PK: 1}, Admit: anyone})
+	ctx, admin := auth.WithTenant(w.Context(), tenant), auth.Principal{Tenant: tenant, UserPK: 1, Admin: true}
+	u, err := w.svc.Deps.Uploads.Begin(ctx, admin, uploads.NewUpload{Job: r.number, Name: "staged", Type: "type", Size: 7})
 	if err == nil && state == 1 {
-		err = w.svc.Store.AbortUpload(ctx, tenant, r.number, u.ID, anyone)
+		err = w.svc.Deps.Uploads.Abort(ctx, admin, r.number, u.ID)
 	}
 	r.id = u.ID
 	return err

@@ -22,7 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 // administrator is the configuration of who deployed the stack, as opposed to its
@@ -38,8 +38,8 @@ func administrator() aws.Config {
 
 // store is a deployment's table and bucket, reached by its administrator: tests put rows
 // into it that no API makes.
-func (d *deployment) store() *outputs.Store {
-	return outputs.New(outputs.Config{
+func (d *deployment) store() *table.Store {
+	return table.New(table.Config{
 		DynamoDB: dynamodb.NewFromConfig(administrator()), S3: s3.NewFromConfig(administrator()),
 		Table: d.outputs["TableName"], Bucket: d.outputs["BucketName"],
 	})

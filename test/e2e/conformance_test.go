@@ -12,6 +12,8 @@ import (
 
 	"joboutputs/infra/local/issuer"
 	"joboutputs/infra/local/seed"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/test/conformance"
 )
 
@@ -61,7 +63,7 @@ func TestConformance(t *testing.T) {
 					return err
 				}
 			}
-			return s.Load(ctx, store)
+			return fixture.Load(auth.WithTenant(ctx, s.Tenant), store, s.Tenant, s.Rows())
 		},
 	}
 	results, err := conformance.Replay(t.Context(), target, conformance.NewPlan(all, s), s)

@@ -9,12 +9,14 @@ import (
 	"joboutputs/shared/api"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
+	"joboutputs/shared/localaws/fixture"
+	"joboutputs/shared/users"
 	"joboutputs/test/harness/servicetest"
 	"joboutputs/test/report"
 )
 
-// TestBreach is actions with the defect that the tenant guard is for: they ask the store for
+// TestBreach is actions with the defect that the tenant guard is for: they ask the stores for
 // another tenant's. Each is a 500 that is logged once, with its action and operation and
 // without the key, and no call leaves.
 func TestBreach(t *testing.T) {
@@ -22,37 +24,38 @@ func TestBreach(t *testing.T) {
 	rig := servicetest.New(t, calls.add)
 	rig.Load(t, seed, "alpha")
 	rig.Load(t, seed, "beta")
-	store := rig.Service.Store
+	stores, rows := rig.Service.Deps, rig.Service.Table
 	calls.take()
 
 	admin := auth.Principal{Tenant: "alpha", UserPK: 1, Username: "admin", Admin: true}
-	anyone := func(outputs.Job) error { return nil }
+	theirs := admin
+	theirs.Tenant = "beta"
 	check := report.Begin(t, "isolation", 0)
 	stopped := 0
 	for name, defect := range map[string]func(r *http.Request) error{
-		"GetItem":      func(r *http.Request) error { _, err := store.Output(r.Context(), "beta", 1); return err },
-		"Query":        func(r *http.Request) error { _, err := store.JobWithOutputs(r.Context(), "beta", 2); return err },
-		"BatchGetItem": func(r *http.Request) error { return store.AbortUpload(r.Context(), "beta", 2, "01", anyone) },
+		"GetItem":      func(r *http.Request) error { _, err := stores.Outputs.Output(r.Context(), "beta", 1); return err },
+		"Query":        func(r *http.Request) error { _, err := stores.Jobs.WithOutputs(r.Context(), "beta", 2); return err },
+		"BatchGetItem": func(r *http.Request) error { return stores.Uploads.Abort(r.Context(), theirs, 2, "01") },
 		"UpdateItem": func(r *http.Request) error {
-			_, err := store.CreateJob(r.Context(), "beta", outputs.NewJob{Creator: outputs.User{PK: 1}})
+			_, err := stores.Jobs.Create(r.Context(), "beta", jobs.NewJob{Creator: users.User{PK: 1}})
 			return err
 		},
 		"an import": func(r *http.Request) error {
-			return store.Import(auth.WithTenant(r.Context(), "alpha"), "beta", outputs.Import{LastOutputPK: 5})
+			return fixture.Load(auth.WithTenant(r.Context(), "alpha"), rows, "beta", fixture.Rows{LastOutputPK: 5})
 		},
 		"GetObject": func(r *http.Request) error {
-			o, err := store.Output(r.Context(), "alpha", 1)
+			o, err := stores.Outputs.Output(r.Context(), "alpha", 1)
 			if err == nil {
 				calls.take()
-				_, err = store.Open(r.Context(), "beta", &o, nil)
+				_, err = stores.Outputs.Open(r.Context(), "beta", &o, nil)
 			}
 			return err
 		},
 		"a link": func(r *http.Request) error {
-			o, err := store.Output(r.Context(), "alpha", 1)
+			o, err := stores.Outputs.Output(r.Context(), "alpha", 1)
 			if err == nil {
 				calls.take()
-				_, err = store.Presign(r.Context(), "beta", &o, "attachment", 1)
+				_, err = stores.Outputs.Presign(r.Context(), "beta", &o, "attachment", 1)
 			}
 			return err
 		},
@@ -77,7 +80,7 @@ func TestBreach(t *testing.T) {
 	check.AtLeast("kinds of defect that the tenant guard stops, with a 500 that is logged once and no call", stopped, 7)
 
 	// The same action without the defect.
-	answer := apitest.Call{Method: "GET", Resource: "/v1/job-outputs/{pk}", Params: map[string]string{"pk": "1"}, As: admin}.Do(t, retrieve.New(store))
+	answer := apitest.Call{Method: "GET", Resource: "/v1/job-outputs/{pk}", Params: map[string]string{"pk": "1"}, As: admin}.Do(t, retrieve.New(stores.Outputs))
 	if answer.Status != http.StatusOK {
 		t.Errorf("without the defect: %s", answer)
 	}

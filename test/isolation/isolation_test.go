@@ -143,7 +143,7 @@ func (w *tenants) attempts(principals map[string]servicetest.Caller) []attempt {
 			for _, p := range w.probes[resource] {
 				methods := p.methods
 				if methods == nil {
-					methods = everyMethod
+					methods = functions.Methods()
 				}
 				if principals[who].Node == "{node-id}" && p.node == "" {
 					p.node, p.gaps = "{node-id}", append(slices.Clone(p.gaps), gap{"node-id", "707070", "808080"})

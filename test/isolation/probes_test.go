@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"joboutputs/shared/filter"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/test/harness/servicetest"
 )
 
@@ -45,10 +45,6 @@ func (p probe) filled(g func(gap) string, method string) servicetest.Request {
 }
 
 func absent(text string) string { return strings.ReplaceAll(text, "canary", "absent") }
-
-var everyMethod = []string{
-	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
-}
 
 // probe makes the requests to a resource template that could find something of theirs. What
 // else a request may name of a tenant (a header's key, a query's) becomes a gap here.
@@ -222,7 +218,7 @@ func (w *tenants) cursors(resource string) []probe {
 			w.Fatal(err)
 		}
 		last := page[len(page)-1]
-		at, err := time.Parse(outputs.TimeFormat, last.CreationTime)
+		at, err := time.Parse(table.TimeFormat, last.CreationTime)
 		if err != nil {
 			w.Fatal(err)
 		}

@@ -12,7 +12,8 @@ import (
 
 	"joboutputs/infra/local/issuer"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/localaws/fixture"
+	"joboutputs/shared/uploads"
 	"joboutputs/test/harness/servicetest"
 )
 
@@ -89,7 +90,7 @@ func (w *tenants) furnish() {
 	if err := w.rig.Service.Issuer.AddUser(u); err != nil {
 		w.Fatal(err)
 	}
-	if err := w.rig.Service.Store.Import(auth.WithTenant(w.Context(), w.theirs), w.theirs, outputs.Import{LastOutputPK: 7010000}); err != nil {
+	if err := fixture.Load(auth.WithTenant(w.Context(), w.theirs), w.rig.Service.Table, w.theirs, fixture.Rows{LastOutputPK: 7010000}); err != nil {
 		w.Fatal(err)
 	}
 	user := w.rig.Login(w.T, canaryUser, w.theirs)
@@ -180,7 +181,7 @@ func (s script) begin(c servicetest.Caller, job, name string) (id string) {
 // send sends the content of an upload of one part.
 func (s script) send(c servicetest.Caller, job, id, content string) {
 	s.Helper()
-	var upload struct{ Parts []outputs.UploadPart }
+	var upload struct{ Parts []uploads.Part }
 	s.ok(&upload, 200, c, "GET", fmt.Sprintf("/v1/jobs/%s/uploads/%s?sha256=%x", job, id, sha256.Sum256([]byte(content))), "")
 	for _, p := range upload.Parts {
 		r := servicetest.Request{Method: p.Method, Body: content[p.Offset : p.Offset+p.Size], Header: p.Headers}

@@ -1,9 +1,9 @@
 package main
 
 // The tests that must notice, by package.
-func store(test string) killer  { return killer{"./shared/outputs", test} }
-func tokens(test string) killer { return killer{"./test/tokens", test} }
-func edge(test string) killer   { return killer{"./shared/api", test} }
+func domain(name, test string) killer { return killer{"./shared/" + name, test} }
+func tokens(test string) killer       { return killer{"./test/tokens", test} }
+func edge(test string) killer         { return killer{"./shared/api", test} }
 
 // mutants is the table, by what is broken.
 func mutants() []mutant {
@@ -11,91 +11,91 @@ func mutants() []mutant {
 		// Conditions.
 		{
 			"adding does not ask whether the name is free", "shared/outputs/add.go",
-			`Put(s.table.Put(o.byName(tenant)).If("attribute_not_exists('PK')")).`,
-			`Put(s.table.Put(o.byName(tenant))).`, store("TestSixteenAddsOfOneName"),
+			`Put(t.Put(row.ByName(tenant)).If("attribute_not_exists('PK')"))`,
+			`Put(t.Put(row.ByName(tenant)))`, domain("outputs", "TestSixteenAddsOfOneName"),
 		},
 		{
 			"adding does not ask whether the cleanup has its intent", "shared/outputs/add.go",
-			".\n\t\t\tIf(\"attribute_exists('PK') AND attribute_not_exists('claimed')\")).", ").", store("TestCleanupWhileAdding"),
+			`s.t.Delete(intent.Key).If("attribute_exists('PK') AND attribute_not_exists('claimed')")`, `s.t.Delete(intent.Key)`, domain("cleanup", "TestCleanupWhileAdding"),
 		},
 		{
 			"a deletion time is written over any version", "shared/outputs/change.go",
-			"Set(\"v\", o.version+1).\n\t\tIf(\"'v' = ?\", o.version)", "Set(\"v\", o.version+1)", store("TestReinstateAgainstHardDelete"),
+			"Set(\"v\", o.version+1).\n\t\tIf(\"'v' = ?\", o.version)", "Set(\"v\", o.version+1)", domain("outputs", "TestReinstateAgainstHardDelete"),
 		},
 		{
-			"a job is made over another one", "shared/outputs/jobs.go",
-			`s.table.Put(job.item(tenant)).If("attribute_not_exists('PK')")`, `s.table.Put(job.item(tenant))`, store("TestCreateJob"),
+			"a job is made over another one", "shared/jobs/jobs.go",
+			`s.t.Put(job.Row(tenant)).If("attribute_not_exists('PK')")`, `s.t.Put(job.Row(tenant))`, domain("jobs", "TestCreateJob"),
 		},
 		{
-			"a node works two jobs", "shared/outputs/jobs.go",
-			`If("attribute_not_exists('current_job') OR 'current_job' = ?", pk)`, `If("attribute_not_exists('current_job') OR 'current_job' <> ?", 0)`, store("TestJobSteps"),
+			"a node works two jobs", "shared/jobs/jobs.go",
+			`If("attribute_not_exists('current_job') OR 'current_job' = ?", pk)`, `If("attribute_not_exists('current_job') OR 'current_job' <> ?", 0)`, domain("jobs", "TestJobSteps"),
 		},
 		{
-			"a completion does not ask whether the upload is open", "shared/outputs/complete.go",
-			`u.If("'state' = ?", UploadOpen)`, `u.If("'state' <> ?", "")`, store("TestUploadRaces"),
+			"a completion does not ask whether the upload is open", "shared/uploads/complete.go",
+			`u.If("'state' = ?", StateOpen)`, `u.If("'state' <> ?", "")`, domain("uploads", "TestUploadRaces"),
 		},
 		{
 			"an add that was refused leaves its intent to a late delivery", "shared/outputs/add.go",
-			`claimed, err := s.claim(ctx, intent)`, `claimed, err := !intent.Claimed, error(nil)`, store("TestLateDelivery"),
+			`claimed, err := s.t.Claim(ctx, intent)`, `claimed, err := !intent.Claimed, error(nil)`, domain("uploads", "TestLateDelivery"),
 		},
 		{
-			"a completion that was refused may be delivered late", "shared/outputs/complete.go",
-			`return u.If("attribute_not_exists('refused')")`, `return u`, store("TestLateDelivery"),
+			"a completion that was refused may be delivered late", "shared/uploads/complete.go",
+			`return u.If("attribute_not_exists('refused')")`, `return u`, domain("uploads", "TestLateDelivery"),
 		},
 		{
-			"two first writes of a user give two pks", "shared/outputs/users.go",
-			`Put(s.table.Put(row).If("attribute_not_exists('PK')")).`, `Put(s.table.Put(row)).`, store("TestFirstWritesAtOnce"),
+			"two first writes of a user give two pks", "shared/users/users.go",
+			`Put(t.Put(row).If("attribute_not_exists('PK')")).`, `Put(t.Put(row)).`, domain("users", "TestFirstWritesAtOnce"),
 		},
 
 		// Guards and states.
 		{
-			"outputs are added to a finished job", "shared/outputs/job.go",
-			`case j.Finished():`, `case false:`, store("TestAddRefuses"),
+			"outputs are added to a finished job", "shared/jobs/job.go",
+			`case j.Finished():`, `case false:`, domain("outputs", "TestAddRefuses"),
 		},
 		{
-			"outputs are added to a job that was not started", "shared/outputs/job.go",
-			`case !j.Started():`, `case false:`, store("TestAddRefuses"),
+			"outputs are added to a job that was not started", "shared/jobs/job.go",
+			`case !j.Started():`, `case false:`, domain("outputs", "TestAddRefuses"),
 		},
 
 		// Intents and tombstones.
 		{
 			"adding stores bytes without an intent", "shared/outputs/add.go",
-			`if err := s.table.Put(intent).Run(bothCtx); err != nil {`, `if err := bothCtx.Err(); err != nil {`, store("TestCrashedAdd"),
+			`if err := s.t.Put(intent).Run(bothCtx); err != nil {`, `if err := bothCtx.Err(); err != nil {`, domain("cleanup", "TestCrashedAdd"),
 		},
 		{
 			"a hard delete leaves no tombstone", "shared/outputs/change.go",
-			"\n\t\t\tPut(s.table.Put(tombstone)).", "", store("TestCrashedHardDelete"),
+			"\n\t\t\tPut(s.t.Put(tombstone)).", "", domain("cleanup", "TestCrashedHardDelete"),
 		},
 		{
 			"a hard delete keeps the bytes", "shared/outputs/change.go",
-			`tenantguard.Breached(s.bury(ctx, tombstone))`, `tenantguard.Breached(nil)`, store("TestReinstateAgainstHardDelete"),
+			`tenantguard.Breached(s.t.DeleteObject(ctx, tombstone))`, `tenantguard.Breached(nil)`, domain("outputs", "TestReinstateAgainstHardDelete"),
 		},
 		{
-			"the cleanup has no patience", "shared/outputs/cleanup.go",
-			`s.now().Add(Grace - grace)`, `s.now().Add(Grace)`, store("TestCrashedAdd"),
+			"the cleanup has no patience", "shared/cleanup/cleanup.go",
+			`c.t.Now().Add(table.Grace - grace)`, `c.t.Now().Add(table.Grace)`, domain("cleanup", "TestCrashedAdd"),
 		},
 		{
-			"the cleanup keeps the bytes", "shared/outputs/cleanup.go",
-			"_, err := s.s3.DeleteObject(ctx, &s3.DeleteObjectInput{\n\t\tBucket: &s.bucket,\n\t\tKey:    aws.String(objectKey(row.Tenant, row.Object)),\n\t})",
-			"_, err := s.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket})\n\t_ = aws.String", store("TestCrashedAdd"),
+			"the cleanup keeps the bytes", "shared/table/queue.go",
+			"_, err := s.S3.DeleteObject(ctx, &s3.DeleteObjectInput{\n\t\tBucket: &s.Bucket,\n\t\tKey:    aws.String(ObjectKey(row.Tenant, row.Object)),\n\t})",
+			"_, err := s.S3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.Bucket})\n\t_ = aws.String", domain("cleanup", "TestCrashedAdd"),
 		},
 
 		// Tenants.
 		{
-			"outputs have keys without the tenant", "shared/outputs/keys.go",
-			`return tenantKey(tenant) + "#O#" +`, `return tenantKey("") + "#O#" +`, store("TestLifeOfAnOutput"),
+			"outputs have keys without the tenant", "shared/table/keys.go",
+			`tenantPrefix(tenant) + "#O#" +`, `tenantPrefix("") + "#O#" +`, domain("outputs", "TestLifeOfAnOutput"),
 		},
 		{
-			"jobs have keys without the tenant", "shared/outputs/keys.go",
-			`return tenantKey(tenant) + "#J#" +`, `return tenantKey("") + "#J#" +`, store("TestCreateJob"),
+			"jobs have keys without the tenant", "shared/table/keys.go",
+			`tenantPrefix(tenant) + "#J#" +`, `tenantPrefix("") + "#J#" +`, domain("jobs", "TestCreateJob"),
 		},
 		{
-			"the timeline has keys without the tenant", "shared/outputs/keys.go",
-			`return tenantKey(tenant) + "#S" +`, `return tenantKey("") + "#S" +`, store("TestList"),
+			"the timeline has keys without the tenant", "shared/table/keys.go",
+			`tenantPrefix(tenant) + "#S" +`, `tenantPrefix("") + "#S" +`, domain("outputs", "TestList"),
 		},
 		{
-			"idempotency keys have keys without the tenant", "shared/outputs/keys.go",
-			`return tenantKey(tenant) + "#I#" +`, `return tenantKey("") + "#I#" +`, store("TestKeysApart"),
+			"idempotency keys have keys without the tenant", "shared/table/keys.go",
+			`tenantPrefix(tenant) + "#I#" +`, `tenantPrefix("") + "#I#" +`, domain("idempotency", "TestKeysApart"),
 		},
 		{
 			"the tenant guard lets every row through", "shared/tenantguard/caller.go",
@@ -155,36 +155,36 @@ func mutants() []mutant {
 			`if !rec.now.Before(p.Expires) {`, `if p.Expires.IsZero() {`, edge("TestHandleChecksInOrder"),
 		},
 		{
-			"an upload never expires", "shared/outputs/upload.go",
-			`r.State == UploadOpen && !s.now().Before(expires):`, `r.State == UploadOpen && expires.IsZero():`, store("TestIncomplete"),
+			"an upload never expires", "shared/uploads/upload.go",
+			`r.State == StateOpen && !s.t.Now().Before(expires):`, `r.State == StateOpen && expires.IsZero():`, domain("uploads", "TestIncomplete"),
 		},
 
 		// Checksums.
 		{
-			"parts may be missing", "shared/outputs/complete.go",
-			`if len(missing)+len(wrong) > 0 {`, `if len(wrong) > 0 {`, store("TestIncomplete"),
+			"parts may be missing", "shared/uploads/complete.go",
+			`if len(missing)+len(wrong) > 0 {`, `if len(wrong) > 0 {`, domain("uploads", "TestIncomplete"),
 		},
 		{
-			"a part may have another checksum", "shared/outputs/complete.go",
-			`named && claimed != *p.SHA256 {`, `named && claimed == "" {`, store("TestIncomplete"),
+			"a part may have another checksum", "shared/uploads/complete.go",
+			`named && claimed != *p.SHA256 {`, `named && claimed == "" {`, domain("uploads", "TestIncomplete"),
 		},
 		{
-			"a part may have another size", "shared/outputs/complete.go",
-			`if p.Size != size || p.SHA256 == nil`, `if size == 0 || p.SHA256 == nil`, store("TestPartOfAnotherSize"),
+			"a part may have another size", "shared/uploads/complete.go",
+			`if p.Size != size || p.SHA256 == nil`, `if size == 0 || p.SHA256 == nil`, domain("uploads", "TestPartOfAnotherSize"),
 		},
 		{
-			"content of one part may have another checksum", "shared/outputs/complete.go",
-			`claimed != "" && claimed != sum`, `claimed != "" && sum == ""`, store("TestIncomplete"),
+			"content of one part may have another checksum", "shared/uploads/complete.go",
+			`claimed != "" && claimed != sum`, `claimed != "" && sum == ""`, domain("uploads", "TestIncomplete"),
 		},
 
 		// Retries and answers.
 		{
-			"contended writes are tried once", "shared/outputs/store.go",
-			`maxAttempts = 10`, `maxAttempts = 1`, store("TestReinstateAgainstHardDelete"),
+			"contended writes are tried once", "shared/table/retries.go",
+			`MaxAttempts = 10`, `MaxAttempts = 1`, domain("outputs", "TestReinstateAgainstHardDelete"),
 		},
 		{
 			"a plan alone decides what is listed", "shared/outputs/list.go",
-			`return spec.Match(&row) && (after`, `return (after`, store("TestList"),
+			`return spec.Match(&row) && (after`, `return (after`, domain("outputs", "TestList"),
 		},
 		{
 			"a list that broke off is closed", "functions/joboutputs/list/list.go",

@@ -26,6 +26,7 @@ import (
 	"joboutputs/shared/filter"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/uploads"
 )
 
 var update = flag.Bool("update", false, "write shared/api/openapi.json")
@@ -188,7 +189,7 @@ func TestLimits(t *testing.T) {
 	for what, pair := range map[string][2]int{
 		"name":         {int(*parameters["OutputName"].Value.Schema.Value.MaxLength), outputs.MaxName},
 		"type":         {int(*parameters["OutputType"].Value.Schema.Value.MaxLength), outputs.MaxType},
-		"primary key":  {int(*schemas["PrimaryKey"].Value.Max), outputs.MaxPK},
+		"primary key":  {int(*schemas["PrimaryKey"].Value.Max), auth.MaxPK},
 		"limit":        {int(*schemas["ListSpecification"].Value.Properties["limit"].Value.Max), filter.MaxLimit},
 		"add":          {numberIn(t, text, `one request: ([0-9,]+) bytes`), addoutput.MaxContent},
 		"body":         {numberIn(t, text, `JSON body: 256 KiB \(([0-9,]+) bytes\)`), api.MaxBody},
@@ -197,13 +198,13 @@ func TestLimits(t *testing.T) {
 		"inline":       {numberIn(t, text, `4 MiB \(([0-9,]+) bytes\)`), delivery.MaxInline},
 		"streamed":     {numberIn(t, text, `200 MB \(([0-9,]+) bytes\)`), delivery.MaxStreamed},
 		"link minutes": {numberIn(t, text, `Links to content: work for ([0-9]+) minutes`), int(delivery.LinkLife.Minutes())},
-		"upload":       {numberIn(t, text, `50 GB \(([0-9,]+) bytes\)`), outputs.DefaultMaxUpload},
-		"parts":        {numberIn(t, text, `at most ([0-9,]+) parts of 5 MiB to 5 GiB`), outputs.MaxParts},
-		"single part":  {numberIn(t, text, `64 MiB \(([0-9,]+) bytes\)`), outputs.MaxSinglePart},
-		"upload hours": {numberIn(t, text, `expires after ([0-9]+) hours`), int(outputs.DefaultUploadLife.Hours())},
-		"part minutes": {numberIn(t, text, `a part's link works for ([0-9]+) minutes`), int(outputs.PartLinkLife.Minutes())},
-		"least part":   {int(*schemas["NewUpload"].Value.Properties["part_size"].Value.Min), outputs.MinPartSize},
-		"largest part": {int(*schemas["NewUpload"].Value.Properties["part_size"].Value.Max), outputs.MaxPartSize},
+		"upload":       {numberIn(t, text, `50 GB \(([0-9,]+) bytes\)`), uploads.DefaultMaxSize},
+		"parts":        {numberIn(t, text, `at most ([0-9,]+) parts of 5 MiB to 5 GiB`), uploads.MaxParts},
+		"single part":  {numberIn(t, text, `64 MiB \(([0-9,]+) bytes\)`), uploads.MaxSinglePart},
+		"upload hours": {numberIn(t, text, `expires after ([0-9]+) hours`), int(uploads.DefaultLife.Hours())},
+		"part minutes": {numberIn(t, text, `a part's link works for ([0-9]+) minutes`), int(uploads.LinkLife.Minutes())},
+		"least part":   {int(*schemas["NewUpload"].Value.Properties["part_size"].Value.Min), uploads.MinPartSize},
+		"largest part": {int(*schemas["NewUpload"].Value.Properties["part_size"].Value.Max), uploads.MaxPartSize},
 		"page":         {numberIn(t, text, `Page of a list: ([0-9,]+) outputs`), filter.MaxLimit},
 	} {
 		if pair[0] != pair[1] {

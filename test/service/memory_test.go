@@ -16,8 +16,11 @@ import (
 	"joboutputs/shared/archive"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/delivery"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/localaws/awstest"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 // maxHeap is what the process that serves may use, in bytes of heap in use.
@@ -27,18 +30,18 @@ const maxHeap = 64_000_000
 // tests count, and watches its heap.
 func TestMemory(t *testing.T) {
 	a := awstest.New(t)
-	store := outputs.New(outputs.Config{DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket})
+	rowsOf := table.New(a.StoreConfig())
 	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 	large := make([]byte, delivery.MaxStreamed)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(large) // never fails
 	largeSum := sha256.Sum256(large)
-	rows := outputs.Import{
-		Jobs: []outputs.Job{
+	rows := fixture.Rows{
+		Jobs: []jobs.Job{
 			{PK: 1, Node: 1, CreationTime: began, StartTime: began},
 			{PK: 2, CreationTime: began}, {PK: 3, CreationTime: began},
 		},
-		Outputs: []outputs.ImportedOutput{
+		Outputs: []fixture.Output{
 			{Output: outputs.Output{PK: 1, Job: 1, Name: "large", Type: "bin", CreationTime: began}, Content: large},
 			{Output: outputs.Output{PK: 2, Job: 2, Name: "large", Type: "bin", CreationTime: began}, Content: large[:delivery.MaxStreamed-100_000]},
 		},
@@ -46,20 +49,20 @@ func TestMemory(t *testing.T) {
 	const small = 1000
 	for i := range int64(small) {
 		o := outputs.Output{PK: 3 + i, Job: 3, Name: fmt.Sprintf("output %d", i), Type: "txt", CreationTime: began}
-		rows.Outputs = append(rows.Outputs, outputs.ImportedOutput{Output: o, Content: large[i*10_000 : (i+1)*10_000]})
+		rows.Outputs = append(rows.Outputs, fixture.Output{Output: o, Content: large[i*10_000 : (i+1)*10_000]})
 	}
-	importRows(t, store, "bytes", rows)
+	importRows(t, rowsOf, "bytes", rows)
 
 	const listed = 12_000
-	rows = outputs.Import{Jobs: []outputs.Job{{PK: 1, Node: 1, CreationTime: began, StartTime: began}}}
+	rows = fixture.Rows{Jobs: []jobs.Job{{PK: 1, Node: 1, CreationTime: began, StartTime: began}}}
 	for pk := int64(1); pk <= listed; pk++ {
-		rows.Outputs = append(rows.Outputs, outputs.ImportedOutput{Output: outputs.Output{
+		rows.Outputs = append(rows.Outputs, fixture.Output{Output: outputs.Output{
 			PK: pk, Job: 1 + pk%100, Name: fmt.Sprintf("output %d", pk), Type: "Model<Domain<'Image Classification'>, Framework<'tensorflow', '1.14'>>",
 			Creator: 1, CreatorUsername: "admin", CreationTime: began.Add(time.Duration(pk) * time.Second),
 		}})
 	}
 	start := time.Now()
-	importRows(t, store, "rows", rows)
+	importRows(t, rowsOf, "rows", rows)
 	t.Logf("%d rows were imported in %v", listed, time.Since(start).Round(time.Millisecond))
 
 	server := startChild(t, a)
@@ -159,9 +162,9 @@ func zipped(t *testing.T, stream io.Reader, want int) {
 
 func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
-func importRows(t *testing.T, store *outputs.Store, tenant string, rows outputs.Import) {
+func importRows(t *testing.T, into *table.Store, tenant string, rows fixture.Rows) {
 	t.Helper()
-	if err := store.Import(auth.WithTenant(t.Context(), tenant), tenant, rows); err != nil {
+	if err := fixture.Load(auth.WithTenant(t.Context(), tenant), into, tenant, rows); err != nil {
 		t.Fatal(err)
 	}
 }

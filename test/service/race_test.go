@@ -1,15 +1,21 @@
 package service_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"joboutputs/shared/auth"
+	"joboutputs/shared/localaws"
+	"joboutputs/shared/localaws/storetest"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 )
 
 // TestRace adds one name sixteen times at once: one wins, and its bytes are what is there.
@@ -75,12 +81,16 @@ func TestCleanup(t *testing.T) {
 	r.Load(t, peopleSeed, "acme")
 	s := script{t, r}
 	job, node := s.started()
-	loser := outputs.Addition{Job: 1, Name: "model", Type: "bin", Content: []byte("loser"), Creator: outputs.User{PK: 1}}
-	loser.Admit = func(outputs.Job) error { // it has read that the name is free; now another add takes it
+	overtaken := storetest.Before("PutObject", func(context.Context) error { // it has read that the name is free; now another add takes it
 		s.ok(nil, 200, node, "POST", job+"/outputs/model/bin", "winner")
 		return nil
-	}
-	if _, err := r.Service.Store.Add(auth.WithTenant(t.Context(), "acme"), "acme", loser); !problem.Is(err, problem.DuplicateOutput) {
+	})
+	loser := r.AWS.StoreConfig()
+	loser.Now = r.Clock.Now
+	loser.S3 = localaws.S3(r.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, overtaken) })
+	admin := auth.Principal{Tenant: "acme", UserPK: 1, Admin: true}
+	lost := outputs.Addition{Job: 1, Name: "model", Type: "bin", Content: []byte("loser")}
+	if _, err := outputs.New(table.New(loser)).Add(auth.WithTenant(t.Context(), "acme"), admin, lost); !problem.Is(err, problem.DuplicateOutput) {
 		t.Fatalf("the loser gets %v", err)
 	}
 	type counts struct{ Intents, Tombstones, Skipped int }

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/cleanup"
+	"joboutputs/shared/uploads"
 	"joboutputs/test/openapicheck"
 )
 
@@ -71,7 +72,7 @@ func (d described) keys(job string, node, bob caller) {
 	var u struct{ ID string }
 	begun.Decode(d, &u)
 	path += "/" + u.ID
-	var linked struct{ Parts []outputs.UploadPart }
+	var linked struct{ Parts []uploads.Part }
 	d.ok(&linked, 200, node, "GET", fmt.Sprintf("%s?sha256=%x", path, sha256.Sum256([]byte("hello"))), "")
 	caller{}.Do(d, *linked.Parts[0].URL, request{Method: "PUT", Body: "hello", Header: linked.Parts[0].Headers}).Want(d, 200)
 	path += "/complete"
@@ -112,15 +113,15 @@ func TestUploads(t *testing.T) {
 	s.refused(400, "invalid_name", node, "POST", job+"/uploads", `{"name":"a/b","type":"t","size":1}`)
 	s.refused(400, "invalid_request", node, "POST", job+"/uploads", `{"name":"a","type":"t"}`)
 	s.refused(400, "invalid_name", node, "POST", job+"/uploads", `{"name":"a","size":1}`)
-	s.refused(413, "payload_too_large", node, "POST", job+"/uploads", fmt.Sprintf(`{"name":"a","type":"t","size":%d}`, outputs.DefaultMaxUpload+1))
+	s.refused(413, "payload_too_large", node, "POST", job+"/uploads", fmt.Sprintf(`{"name":"a","type":"t","size":%d}`, uploads.DefaultMaxSize+1))
 	s.refused(404, "upload_not_found", node, "GET", job+"/uploads/none", "")
 	s.refused(404, "upload_not_found", node, "DELETE", job+"/uploads/01K00000000000000000000000", "")
 
 	type upload struct {
 		ID, State string
 		PartCount int `json:"part_count"`
-		Arrived   *[]outputs.ArrivedPart
-		Parts     []outputs.UploadPart
+		Arrived   *[]uploads.ArrivedPart
+		Parts     []uploads.Part
 		Output    *output
 	}
 	begin := func(body string) (path string) {
@@ -173,7 +174,7 @@ func TestUploads(t *testing.T) {
 	s.ok(nil, 204, node, "DELETE", aborted, "")
 	s.refused(409, "upload_aborted", node, "POST", aborted+"/complete", "")
 	late := begin(`{"name":"late","type":"t","size":5}`)
-	r.Clock.Tick(outputs.DefaultUploadLife)
+	r.Clock.Tick(uploads.DefaultLife)
 	r.Clock.Now()
 	r.Clock.Tick(0)
 	node = r.Login(t, "alice", "acme").As("1")
@@ -181,8 +182,8 @@ func TestUploads(t *testing.T) {
 	s.ok(&u, 200, node, "GET", late, "")
 	s.same("the state of one that expired", "aborted", u.State)
 
-	var cleaned outputs.Cleaned
+	var cleaned cleanup.Counts
 	s.script.ok(&cleaned, 200, caller{}, "POST", "/-/cleanup?grace=0s", "")
-	s.same("cleaned up", outputs.Cleaned{Uploads: 2, Oldest: 86_400}, cleaned) // begun a day ago
+	s.same("cleaned up", cleanup.Counts{Uploads: 2, Oldest: 86_400}, cleaned) // begun a day ago
 	s.same("objects after the cleanup", 4, len(r.objects(t)))
 }

@@ -6,10 +6,11 @@ import (
 
 	"joboutputs/functions/cleanup"
 	"joboutputs/shared/api"
+	domain "joboutputs/shared/cleanup"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 func main() {
-	lambda.Start(cleanup.New(outputs.Open(config.Storage()), config.CleanupGrace(outputs.Grace), api.Logger()))
+	lambda.Start(cleanup.New(domain.Open(config.Storage()), config.CleanupGrace(table.Grace), api.Logger()))
 }

@@ -11,12 +11,8 @@ import (
 	"joboutputs/shared/delivery"
 	"joboutputs/shared/filter"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/uploads"
 )
-
-// uploads knows what is configured: the store, or the configuration by itself.
-type uploads interface {
-	Limits() outputs.UploadLimits
-}
 
 // answer is flat; sizes are in bytes.
 type answer struct {
@@ -40,19 +36,19 @@ type answer struct {
 }
 
 // New makes the action.
-func New(u uploads) http.Handler {
+func New(u uploads.Limits) http.Handler {
 	return api.Handle(auth.DocsLimits, func(w http.ResponseWriter, _ *http.Request, _ auth.Principal) error {
-		uploads := u.Limits()
+		staged := u.WithDefaults()
 		return api.JSON(w, http.StatusOK, &answer{
 			AddMaxSize:        api.MaxContent,
-			UploadMaxSize:     uploads.MaxSize,
-			UploadSeconds:     seconds(uploads.Life),
-			PartMinSize:       outputs.MinPartSize,
-			PartMaxSize:       outputs.MaxPartSize,
-			PartMaxCount:      outputs.MaxParts,
-			SinglePartMaxSize: outputs.MaxSinglePart,
-			PartsPerRequest:   outputs.PartsAtOnce,
-			PartLinkSeconds:   seconds(outputs.PartLinkLife),
+			UploadMaxSize:     staged.MaxSize,
+			UploadSeconds:     seconds(staged.Life),
+			PartMinSize:       uploads.MinPartSize,
+			PartMaxSize:       uploads.MaxPartSize,
+			PartMaxCount:      uploads.MaxParts,
+			SinglePartMaxSize: uploads.MaxSinglePart,
+			PartsPerRequest:   uploads.PartsAtOnce,
+			PartLinkSeconds:   seconds(uploads.LinkLife),
 			InlineMaxSize:     delivery.MaxInline,
 			StreamMaxSize:     delivery.MaxStreamed,
 			ZipMaxOutputs:     delivery.MaxZipped,

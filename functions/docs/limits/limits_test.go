@@ -7,18 +7,18 @@ import (
 
 	"joboutputs/functions/docs/limits"
 	"joboutputs/shared/api/apitest"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/uploads"
 )
 
 // TestLimits: anyone is told, and what is configured counts.
 func TestLimits(t *testing.T) {
 	get := apitest.Call{Method: http.MethodGet, Resource: "/v1/limits"}
 	for _, tc := range []struct {
-		configured    outputs.UploadLimits
+		configured    uploads.Limits
 		size, seconds float64
 	}{
-		{outputs.UploadLimits{}, 50e9, 86400},
-		{outputs.UploadLimits{MaxSize: 1 << 40, Life: time.Hour}, 1 << 40, 3600},
+		{uploads.Limits{}, 50e9, 86400},
+		{uploads.Limits{MaxSize: 1 << 40, Life: time.Hour}, 1 << 40, 3600},
 	} {
 		var got map[string]float64
 		a := get.Do(t, limits.New(tc.configured))

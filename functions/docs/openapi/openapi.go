@@ -14,6 +14,7 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
+	"joboutputs/shared/problem"
 )
 
 // New makes the action. Each answer is made once, when it is first asked for: the page takes
@@ -34,7 +35,7 @@ func New() http.Handler {
 	return api.Handle(auth.DocsOpenAPI, func(w http.ResponseWriter, r *http.Request, _ auth.Principal) error {
 		made, ok := files[r.URL.Path] // the event's resource template
 		if !ok {
-			return api.NotFound()
+			return problem.Missing()
 		}
 		f, err := made()
 		if err != nil {

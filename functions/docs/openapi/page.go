@@ -33,7 +33,7 @@ type view struct {
 	Version        string
 	Text           template.HTML
 	Tags           []tag
-	Problems       []problem
+	Problems       []errorCode
 	Schemas        []schema
 }
 
@@ -83,8 +83,8 @@ type answer struct {
 	Codes   []string // of one that is
 }
 
-// problem is a code, with an example.
-type problem struct {
+// errorCode is a code, with an example.
+type errorCode struct {
 	Code, Status string
 	Example      example
 }
@@ -252,19 +252,19 @@ func codes(document *node) []string {
 }
 
 // problems are the codes of all answers, each with its example, by status and name.
-func (b *builder) problems() []problem {
+func (b *builder) problems() []errorCode {
 	examples := map[string]*node{}
 	for _, m := range b.root.at("components", "examples").all() {
 		if code := m.Value.at("value", "code").str(); code != "" && examples[code] == nil {
 			examples[code] = m.Value
 		}
 	}
-	var out []problem
+	var out []errorCode
 	for _, code := range b.root.at("components", "schemas", "Problem", "properties", "code", "enum").strs() {
 		if n := examples[code]; n != nil {
-			out = append(out, problem{Code: code, Status: n.at("value", "status").plain(), Example: b.example(n)})
+			out = append(out, errorCode{Code: code, Status: n.at("value", "status").plain(), Example: b.example(n)})
 		}
 	}
-	slices.SortStableFunc(out, func(a, b problem) int { return strings.Compare(a.Status+a.Code, b.Status+b.Code) })
+	slices.SortStableFunc(out, func(a, b errorCode) int { return strings.Compare(a.Status+a.Code, b.Status+b.Code) })
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 // fake answers what it is told, and remembers what it was asked.
@@ -30,7 +31,7 @@ var full = outputs.Output{
 	CreationTime: time.Date(2023, 1, 2, 16, 4, 5, 678901000, time.FixedZone("NZDT", 13*3600)),
 	DeletionTime: time.Date(2023, 1, 3, 0, 0, 0, 0, time.UTC),
 	Size:         3, ContentType: "text/plain", SHA256: "ba7816bf",
-	Checksum: &outputs.Checksum{Algorithm: "SHA256", Type: "full", Value: "ungWv48="},
+	Checksum: &table.Checksum{Algorithm: "SHA256", Type: "full", Value: "ungWv48="},
 }
 
 const fullJSON = `{"pk":5,"job":2,"name":"say \"hé\" <&>","type":"Model<Domain<'Image Classification'>>","creator":2,` +

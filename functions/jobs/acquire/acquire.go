@@ -7,16 +7,16 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 type store interface {
-	Acquire(ctx context.Context, tenant string, pk, node int64) (outputs.Job, error)
+	Acquire(ctx context.Context, tenant string, pk, node int64) (jobs.Job, error)
 }
 
 // New makes the action. It is a GET because UFDL has it so; it has no HEAD.
 func New(s store) http.Handler {
-	return api.Detail(auth.JobsAcquire, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
+	return api.Detail(auth.JobsAcquire, func(r *http.Request, p auth.Principal, pk int64) (jobs.Job, error) {
 		return s.Acquire(r.Context(), p.Tenant, pk, p.Node)
 	})
 }

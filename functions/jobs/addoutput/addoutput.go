@@ -22,7 +22,7 @@ const MaxContent = api.MaxContent
 const maxContentType = 255
 
 type store interface {
-	Add(ctx context.Context, tenant string, a outputs.Addition) (outputs.Output, error)
+	Add(ctx context.Context, p auth.Principal, a outputs.Addition) (outputs.Output, error)
 }
 
 // New makes the action. Content-Disposition, which UFDL requires, is not read.
@@ -40,17 +40,13 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
-		o, err := s.Add(r.Context(), p.Tenant, outputs.Addition{
+		o, err := s.Add(r.Context(), p, outputs.Addition{
 			Job:         job,
 			Name:        r.PathValue("name"),
 			Type:        r.PathValue("type"),
 			ContentType: contentType(r),
 			Content:     content,
-			Creator:     outputs.UserOf(p),
 			Key:         key,
-			Admit: func(j outputs.Job) error {
-				return api.Owned(p, auth.JobsAddOutput, j.Node)
-			},
 		})
 		if err != nil {
 			return err

@@ -18,22 +18,22 @@ import (
 	"joboutputs/shared/problem"
 )
 
-// fake adds to one job, of node 2, asks as the store does whether its caller is admitted,
-// and remembers what it was asked.
+// fake adds to every job, and remembers what it was asked, and by whom.
 type fake struct {
 	err    error
 	replay bool // what it answers was answered before
 	asked  string
+	by     auth.Principal
 	added  outputs.Addition
 }
 
-func (f *fake) Add(_ context.Context, tenant string, a outputs.Addition) (outputs.Output, error) {
-	f.asked += fmt.Sprintf("add %q/%q to %d of %s", a.Name, a.Type, a.Job, tenant)
-	f.added = a
+func (f *fake) Add(_ context.Context, p auth.Principal, a outputs.Addition) (outputs.Output, error) {
+	f.asked += fmt.Sprintf("add %q/%q to %d of %s, by %s for node %d", a.Name, a.Type, a.Job, p.Tenant, p.Username, p.Node)
+	f.by, f.added = p, a
 	if f.err != nil {
 		return outputs.Output{}, f.err
 	}
-	return outputs.Output{PK: 68, Job: a.Job, Name: a.Name, Type: a.Type, Creator: 2, CreationTime: time.Unix(0, 0), Size: int64(len(a.Content)), ContentType: a.ContentType, Replayed: f.replay}, a.Admit(outputs.Job{PK: a.Job, Node: 2})
+	return outputs.Output{PK: 68, Job: a.Job, Name: a.Name, Type: a.Type, Creator: 2, CreationTime: time.Unix(0, 0), Size: int64(len(a.Content)), ContentType: a.ContentType, Replayed: f.replay}, nil
 }
 
 var post = apitest.Call{
@@ -43,7 +43,7 @@ var post = apitest.Call{
 }
 
 const (
-	asked = `add "log"/"txt" to 5 of demo`
+	asked = `add "log"/"txt" to 5 of demo, by alice for node 2`
 	added = `200 {"pk":68,"job":5,"name":"log","type":"txt","creator":2,"creation_time":"1970-01-01T00:00:00.000000Z","deletion_time":null,` +
 		`"size":5,"content_type":null,"sha256":null,"checksum":null}`
 	forbidden = "403 permission_denied: You do not have permission to perform this action."
@@ -59,9 +59,10 @@ func TestAddOutput(t *testing.T) {
 	}
 	apitest.Script(t, handler, []apitest.Step{
 		{Name: "the node that owns the job", Call: post, Want: added, Asked: asked},
-		{Name: "an admin", Call: post.By(apitest.Admin), Want: added, Asked: asked},
-		{Name: "an admin for a node that does not own it", Call: post.By(granted(apitest.Admin, 1)), Want: added, Asked: asked},
-		{Name: "a node that does not own it", Call: post.By(apitest.For(apitest.Alice, 1)), Want: forbidden, Asked: asked},
+		{Name: "an admin", Call: post.By(apitest.Admin), Want: added, Asked: `add "log"/"txt" to 5 of demo, by admin for node 0`},
+		{Name: "an admin for a node", Call: post.By(granted(apitest.Admin, 1)), Want: added, Asked: `add "log"/"txt" to 5 of demo, by admin for node 1`},
+		{Name: "a node that does not own it, as the store says", Call: post.By(apitest.For(apitest.Alice, 1)), Err: problem.Forbidden(), Want: forbidden,
+			Asked: `add "log"/"txt" to 5 of demo, by alice for node 1`},
 		{Name: "a user who sends no node", Call: post.By(apitest.Alice), Want: forbidden},
 		{Name: "a user and a pk that cannot be", Call: post.By(apitest.Bob).On("pk", "0"), Want: forbidden},
 		refused(problem.InvalidName, "The output's name is empty.", "400 invalid_name"),
@@ -111,7 +112,7 @@ func TestNames(t *testing.T) {
 	} {
 		f := &fake{}
 		answer := post.On("name", tc.name).On("type", tc.typ).Do(t, addoutput.New(f))
-		if got, want := f.asked, fmt.Sprintf("add %q/%q to 5 of demo", tc.name, tc.typ); answer.Status != http.StatusOK || got != want {
+		if got, want := f.asked, fmt.Sprintf("add %q/%q to 5 of demo, by alice for node 2", tc.name, tc.typ); answer.Status != http.StatusOK || got != want {
 			t.Errorf("%s: the store was asked %s, want %s", answer.Line(), got, want)
 		}
 		var got struct{ Name, Type string }
@@ -176,13 +177,16 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestCreator: the store learns who the caller is, from the token alone.
-func TestCreator(t *testing.T) {
+// TestCaller: the store learns who the caller is, from the token and Node-Id alone.
+func TestCaller(t *testing.T) {
 	f := &fake{}
 	post.Do(t, addoutput.New(f))
-	want := outputs.User{PK: 2, Issuer: "https://issuer.test", Subject: "alice", Username: "alice"}
-	if diff := cmp.Diff(want, f.added.Creator); diff != "" {
-		t.Errorf("the creator (-want +got):\n%s", diff)
+	want := auth.Principal{
+		Tenant: "demo", Issuer: "https://issuer.test", Subject: "alice", UserPK: 2, Username: "alice", Nodes: []int64{1, 2}, Node: 2,
+		Expires: f.by.Expires,
+	}
+	if diff := cmp.Diff(want, f.by); diff != "" {
+		t.Errorf("the caller (-want +got):\n%s", diff)
 	}
 }
 

@@ -9,12 +9,13 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/users"
 )
 
 type store interface {
-	CreateJob(ctx context.Context, tenant string, n outputs.NewJob) (outputs.Job, error)
+	Create(ctx context.Context, tenant string, n jobs.NewJob) (jobs.Job, error)
 }
 
 // maxDescription is the length of the longest description, in characters.
@@ -27,8 +28,8 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
-		job.Creator = outputs.UserOf(p)
-		j, err := s.CreateJob(r.Context(), p.Tenant, job)
+		job.Creator = users.Of(p)
+		j, err := s.Create(r.Context(), p.Tenant, job)
 		if err != nil {
 			return err
 		}
@@ -37,22 +38,22 @@ func New(s store) http.Handler {
 }
 
 // parse reads the body: {description?, node?, pk?}; null is absent.
-func parse(r *http.Request) (outputs.NewJob, error) {
+func parse(r *http.Request) (jobs.NewJob, error) {
 	var in struct {
 		Description string `json:"description"`
 		Node        *int64 `json:"node"`
 		PK          *int64 `json:"pk"`
 	}
 	if err := api.Members(r, &in, "description (string), node (integer) and pk (integer)"); err != nil {
-		return outputs.NewJob{}, err
+		return jobs.NewJob{}, err
 	}
-	job := outputs.NewJob{Description: in.Description}
+	job := jobs.NewJob{Description: in.Description}
 	for _, member := range []struct {
 		name string
 		pk   *int64
 	}{{"node", in.Node}, {"pk", in.PK}} {
-		if member.pk != nil && (*member.pk < 1 || *member.pk > outputs.MaxPK) {
-			return outputs.NewJob{}, problem.New(problem.InvalidRequest, "%s: must be from 1 to %d", member.name, outputs.MaxPK)
+		if member.pk != nil && (*member.pk < 1 || *member.pk > auth.MaxPK) {
+			return jobs.NewJob{}, problem.New(problem.InvalidRequest, "%s: must be from 1 to %d", member.name, auth.MaxPK)
 		}
 	}
 	if in.Node != nil {
@@ -62,7 +63,7 @@ func parse(r *http.Request) (outputs.NewJob, error) {
 		job.PK = *in.PK
 	}
 	if utf8.RuneCountInString(job.Description) > maxDescription {
-		return outputs.NewJob{}, problem.New(problem.InvalidRequest, "description: must not be longer than %d characters", maxDescription)
+		return jobs.NewJob{}, problem.New(problem.InvalidRequest, "description: must not be longer than %d characters", maxDescription)
 	}
 	return job, nil
 }

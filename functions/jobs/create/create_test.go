@@ -11,7 +11,7 @@ import (
 	"joboutputs/functions/jobs/create"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/problem"
 )
 
@@ -21,9 +21,9 @@ type fake struct {
 	asked string
 }
 
-func (f *fake) CreateJob(_ context.Context, tenant string, n outputs.NewJob) (outputs.Job, error) {
+func (f *fake) Create(_ context.Context, tenant string, n jobs.NewJob) (jobs.Job, error) {
 	f.asked += fmt.Sprintf("create %d of %s: %.20q for node %d by %+v", n.PK, tenant, n.Description, n.Node, n.Creator)
-	return outputs.Job{PK: 5, Description: "train", Node: 2, Creator: 1, CreationTime: time.Unix(0, 0), Outputs: []outputs.JobOutput{}}, f.err
+	return jobs.Job{PK: 5, Description: "train", Node: 2, Creator: 1, CreationTime: time.Unix(0, 0), Outputs: []jobs.OutputRef{}}, f.err
 }
 
 const (

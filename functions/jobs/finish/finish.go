@@ -10,24 +10,22 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/problem"
 )
 
 type store interface {
-	Finish(ctx context.Context, tenant string, pk, node int64, errorReason *string, admit func(outputs.Job) error) (outputs.Job, error)
+	Finish(ctx context.Context, p auth.Principal, pk int64, errorReason *string) (jobs.Job, error)
 }
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Detail(auth.JobsFinish, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
+	return api.Detail(auth.JobsFinish, func(r *http.Request, p auth.Principal, pk int64) (jobs.Job, error) {
 		reason, err := errorReason(r)
 		if err != nil {
-			return outputs.Job{}, err
+			return jobs.Job{}, err
 		}
-		return s.Finish(r.Context(), p.Tenant, pk, p.Node, reason, func(j outputs.Job) error {
-			return api.Owned(p, auth.JobsFinish, j.Node)
-		})
+		return s.Finish(r.Context(), p, pk, reason)
 	})
 }
 

@@ -11,26 +11,26 @@ import (
 	"joboutputs/functions/jobs/finish"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/problem"
 )
 
-// fake has one job, of node 2, and asks as the store does whether its caller is admitted.
+// fake finishes every job, and remembers what it was asked, and by whom.
 type fake struct {
 	err   error
 	asked string
 }
 
-func (f *fake) Finish(_ context.Context, tenant string, pk, node int64, reason *string, admit func(outputs.Job) error) (outputs.Job, error) {
-	f.asked += fmt.Sprintf("finish job %d of %s for node %d", pk, tenant, node)
+func (f *fake) Finish(_ context.Context, p auth.Principal, pk int64, reason *string) (jobs.Job, error) {
+	f.asked += fmt.Sprintf("finish job %d of %s, by %s for node %d", pk, p.Tenant, p.Username, p.Node)
 	if reason != nil {
 		f.asked += fmt.Sprintf(": %.20q", *reason)
 	}
 	if f.err != nil {
-		return outputs.Job{}, f.err
+		return jobs.Job{}, f.err
 	}
-	j := outputs.Job{PK: pk, Node: 2, CreationTime: time.Unix(0, 0), StartTime: time.Unix(1, 0), EndTime: time.Unix(2, 0), ErrorReason: reason, Outputs: []outputs.JobOutput{}}
-	return j, admit(j)
+	j := jobs.Job{PK: pk, Node: 2, CreationTime: time.Unix(0, 0), StartTime: time.Unix(1, 0), EndTime: time.Unix(2, 0), ErrorReason: reason, Outputs: []jobs.OutputRef{}}
+	return j, nil
 }
 
 func TestFinish(t *testing.T) {
@@ -50,7 +50,7 @@ func TestFinish(t *testing.T) {
 			`"deletion_time":null,"is_cancelled":false,"outputs":[]}`
 	}
 	const (
-		asked   = "finish job 5 of demo for node 2"
+		asked   = "finish job 5 of demo, by alice for node 2"
 		invalid = "400 invalid_request: The body takes success (boolean), send_notification and error (string)."
 	)
 	steps := []apitest.Step{
@@ -66,7 +66,8 @@ func TestFinish(t *testing.T) {
 		{Name: "the last of two counts", Call: body(`{"error":"a","error":"b"}`), Want: job(`"b"`), Asked: asked + `: "b"`},
 		{Name: "64 KiB of error", Call: body(`{"error":"` + strings.Repeat("e", 64<<10) + `"}`), Want: job(`"` + strings.Repeat("e", 64<<10) + `"`), Asked: asked + `: "` + strings.Repeat("e", 20) + `"`},
 		{Name: "more of it", Call: body(`{"error":"` + strings.Repeat("e", 64<<10+1) + `"}`), Want: "400 invalid_request: error: must not be longer than 65536 bytes"},
-		{Name: "a node that does not own it", Call: call.By(apitest.For(apitest.Alice, 1)), Want: "403 permission_denied: You do not have permission to perform this action.", Asked: "finish job 5 of demo for node 1"},
+		{Name: "a node that does not own it, as the store says", Call: call.By(apitest.For(apitest.Alice, 1)), Err: problem.Forbidden(),
+			Want: "403 permission_denied: You do not have permission to perform this action.", Asked: "finish job 5 of demo, by alice for node 1"},
 		{Name: "permission is before the body", Call: body(`{`).By(apitest.Bob), Want: "403 permission_denied: You do not have permission to perform this action."},
 		{Name: "the store: never started", Call: call, Err: problem.New(problem.IllegalTransition, "It was never started."), Want: "409 illegal_transition: It was never started.", Asked: asked},
 	}

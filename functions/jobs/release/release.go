@@ -7,16 +7,16 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 type store interface {
-	Release(ctx context.Context, tenant string, pk, node int64) (outputs.Job, error)
+	Release(ctx context.Context, tenant string, pk, node int64) (jobs.Job, error)
 }
 
 // New makes the action. A node that does not own the job changes nothing.
 func New(s store) http.Handler {
-	return api.Detail(auth.JobsRelease, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
+	return api.Detail(auth.JobsRelease, func(r *http.Request, p auth.Principal, pk int64) (jobs.Job, error) {
 		return s.Release(r.Context(), p.Tenant, pk, p.Node)
 	})
 }

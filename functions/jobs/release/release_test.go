@@ -10,7 +10,7 @@ import (
 	"joboutputs/functions/jobs/release"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/problem"
 )
 
@@ -20,9 +20,9 @@ type fake struct {
 	asked string
 }
 
-func (f *fake) Release(_ context.Context, tenant string, pk, node int64) (outputs.Job, error) {
+func (f *fake) Release(_ context.Context, tenant string, pk, node int64) (jobs.Job, error) {
 	f.asked += fmt.Sprintf("release job %d of %s for node %d", pk, tenant, node)
-	return outputs.Job{PK: pk, Description: "train", Creator: 3, CreationTime: time.Unix(0, 0), Outputs: []outputs.JobOutput{}}, f.err
+	return jobs.Job{PK: pk, Description: "train", Creator: 3, CreationTime: time.Unix(0, 0), Outputs: []jobs.OutputRef{}}, f.err
 }
 
 func TestRelease(t *testing.T) {

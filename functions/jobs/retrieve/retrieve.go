@@ -7,16 +7,16 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 type store interface {
-	JobWithOutputs(ctx context.Context, tenant string, pk int64) (outputs.Job, error)
+	WithOutputs(ctx context.Context, tenant string, pk int64) (jobs.Job, error)
 }
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Detail(auth.JobsRetrieve, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
-		return s.JobWithOutputs(r.Context(), p.Tenant, pk)
+	return api.Detail(auth.JobsRetrieve, func(r *http.Request, p auth.Principal, pk int64) (jobs.Job, error) {
+		return s.WithOutputs(r.Context(), p.Tenant, pk)
 	})
 }

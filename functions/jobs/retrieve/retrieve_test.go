@@ -10,23 +10,23 @@ import (
 	"joboutputs/functions/jobs/retrieve"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 // fake answers what it is told, and remembers what it was asked.
 type fake struct {
-	job   outputs.Job
+	job   jobs.Job
 	err   error
 	asked string
 }
 
-func (f *fake) JobWithOutputs(_ context.Context, tenant string, pk int64) (outputs.Job, error) {
+func (f *fake) WithOutputs(_ context.Context, tenant string, pk int64) (jobs.Job, error) {
 	f.asked += fmt.Sprintf("job %d of %s", pk, tenant)
 	return f.job, f.err
 }
 
 func TestRetrieve(t *testing.T) {
-	with := func(j outputs.Job) func(error) (http.Handler, func() string) {
+	with := func(j jobs.Job) func(error) (http.Handler, func() string) {
 		return func(err error) (http.Handler, func() string) {
 			f := &fake{job: j, err: err}
 			return retrieve.New(f), func() string { return f.asked }
@@ -34,12 +34,12 @@ func TestRetrieve(t *testing.T) {
 	}
 	reason := ""
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
-	full := outputs.Job{
+	full := jobs.Job{
 		PK: 5, Description: "train <é>", Node: 2, Creator: 3, CreationTime: at, StartTime: at.Add(time.Hour), EndTime: at.Add(2 * time.Hour),
 		ErrorReason: &reason, DeletionTime: at.Add(3 * time.Hour), Cancelled: true,
-		Outputs: []outputs.JobOutput{{PK: 12, Name: "log", Type: "txt"}, {PK: 3, Name: "model", Type: "Model<'x'>"}},
+		Outputs: []jobs.OutputRef{{PK: 12, Name: "log", Type: "txt"}, {PK: 3, Name: "model", Type: "Model<'x'>"}},
 	}
-	bare := outputs.Job{PK: 5, CreationTime: at, Outputs: []outputs.JobOutput{}}
+	bare := jobs.Job{PK: 5, CreationTime: at, Outputs: []jobs.OutputRef{}}
 	const (
 		asked    = "job 5 of demo"
 		fullJSON = `200 {"pk":5,"description":"train <é>","node":2,"creator":3,"creation_time":"2026-01-02T03:04:05.000006Z",` +

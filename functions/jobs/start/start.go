@@ -7,18 +7,16 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 type store interface {
-	Start(ctx context.Context, tenant string, pk, node int64, admit func(outputs.Job) error) (outputs.Job, error)
+	Start(ctx context.Context, p auth.Principal, pk int64) (jobs.Job, error)
 }
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Detail(auth.JobsStart, func(r *http.Request, p auth.Principal, pk int64) (outputs.Job, error) {
-		return s.Start(r.Context(), p.Tenant, pk, p.Node, func(j outputs.Job) error {
-			return api.Owned(p, auth.JobsStart, j.Node)
-		})
+	return api.Detail(auth.JobsStart, func(r *http.Request, p auth.Principal, pk int64) (jobs.Job, error) {
+		return s.Start(r.Context(), p, pk)
 	})
 }

@@ -8,11 +8,10 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
 )
 
 type store interface {
-	AbortUpload(ctx context.Context, tenant string, job int64, id string, admit func(outputs.Job) error) error
+	Abort(ctx context.Context, p auth.Principal, job int64, id string) error
 }
 
 // New makes the action. Asked again, it answers the same.
@@ -22,10 +21,7 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
-		err = s.AbortUpload(r.Context(), p.Tenant, job, r.PathValue("id"), func(j outputs.Job) error {
-			return api.Owned(p, auth.UploadsAbort, j.Node)
-		})
-		if err != nil {
+		if err := s.Abort(r.Context(), p, job, r.PathValue("id")); err != nil {
 			return err
 		}
 		w.WriteHeader(http.StatusNoContent)

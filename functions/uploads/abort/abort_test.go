@@ -9,22 +9,18 @@ import (
 	"joboutputs/functions/uploads/abort"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
 )
 
-// fake aborts the uploads of a job of node 2, and remembers what it was asked.
+// fake aborts the uploads of every job, and remembers what it was asked, and by whom.
 type fake struct {
 	err   error
 	asked string
 }
 
-func (f *fake) AbortUpload(_ context.Context, tenant string, job int64, id string, admit func(outputs.Job) error) error {
-	f.asked += fmt.Sprintf("abort %s of %d of %s", id, job, tenant)
-	if f.err != nil {
-		return f.err
-	}
-	return admit(outputs.Job{PK: job, Node: 2})
+func (f *fake) Abort(_ context.Context, p auth.Principal, job int64, id string) error {
+	f.asked += fmt.Sprintf("abort %s of %d of %s, by %s for node %d", id, job, p.Tenant, p.Username, p.Node)
+	return f.err
 }
 
 func TestAbort(t *testing.T) {
@@ -37,13 +33,14 @@ func TestAbort(t *testing.T) {
 		As: apitest.For(apitest.Alice, 2),
 	}
 	const (
-		asked     = "abort 01K of 5 of demo"
+		asked     = "abort 01K of 5 of demo, by alice for node 2"
 		forbidden = "403 permission_denied: You do not have permission to perform this action."
 	)
 	apitest.Script(t, handler, []apitest.Step{
 		{Name: "the node that owns the job", Call: del, Want: "204", Asked: asked},
-		{Name: "an admin", Call: del.By(apitest.Admin), Want: "204", Asked: asked},
-		{Name: "a node that does not own it", Call: del.By(apitest.For(apitest.Alice, 1)), Want: forbidden, Asked: asked},
+		{Name: "an admin", Call: del.By(apitest.Admin), Want: "204", Asked: "abort 01K of 5 of demo, by admin for node 0"},
+		{Name: "a node that does not own it, as the store says", Call: del.By(apitest.For(apitest.Alice, 1)), Err: problem.Forbidden(), Want: forbidden,
+			Asked: "abort 01K of 5 of demo, by alice for node 1"},
 		{Name: "the store: no such upload", Call: del, Asked: asked, Err: problem.New(problem.UploadNotFound, "No such upload."), Want: "404 upload_not_found: No such upload."},
 		{Name: "the store: completed", Call: del, Asked: asked, Err: problem.New(problem.UploadCompleted, "It is output 9."), Want: "409 upload_completed: It is output 9."},
 	},

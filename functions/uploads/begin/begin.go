@@ -8,15 +8,15 @@ import (
 
 	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/uploads"
 )
 
 // maxContentType bounds the media type, in bytes, as it does where content is added at once.
 const maxContentType = 255
 
 type store interface {
-	BeginUpload(ctx context.Context, tenant string, n outputs.NewUpload) (outputs.Upload, error)
+	Begin(ctx context.Context, p auth.Principal, n uploads.NewUpload) (uploads.Upload, error)
 }
 
 // New makes the action.
@@ -34,10 +34,8 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
-		upload.Job = job
-		upload.Creator, upload.Key = outputs.UserOf(p), key
-		upload.Admit = func(j outputs.Job) error { return api.Owned(p, auth.UploadsBegin, j.Node) }
-		u, err := s.BeginUpload(r.Context(), p.Tenant, upload)
+		upload.Job, upload.Key = job, key
+		u, err := s.Begin(r.Context(), p, upload)
 		if err != nil {
 			return err
 		}
@@ -47,7 +45,7 @@ func New(s store) http.Handler {
 }
 
 // parse reads the body; null is absent.
-func parse(r *http.Request) (outputs.NewUpload, error) {
+func parse(r *http.Request) (uploads.NewUpload, error) {
 	var in struct {
 		Name        string `json:"name"`
 		Type        string `json:"type"`
@@ -57,9 +55,9 @@ func parse(r *http.Request) (outputs.NewUpload, error) {
 		PartSize    *int64 `json:"part_size"`
 	}
 	if err := api.Members(r, &in, "name, type (strings), size (integer), sha256, content_type (strings) and part_size (integer)"); err != nil {
-		return outputs.NewUpload{}, err
+		return uploads.NewUpload{}, err
 	}
-	upload := outputs.NewUpload{Name: in.Name, Type: in.Type, ContentType: in.ContentType}
+	upload := uploads.NewUpload{Name: in.Name, Type: in.Type, ContentType: in.ContentType}
 	switch {
 	case in.Type == "": // in a path it can't be, so nothing could name the output
 		return upload, problem.New(problem.InvalidName, "The output's type is empty.")
@@ -68,7 +66,7 @@ func parse(r *http.Request) (outputs.NewUpload, error) {
 	case *in.Size < 0:
 		return upload, problem.New(problem.InvalidRequest, "size: must not be negative")
 	case in.PartSize != nil && *in.PartSize <= 0:
-		return upload, problem.New(problem.InvalidRequest, "part_size: must be from %d to %d", outputs.MinPartSize, int64(outputs.MaxPartSize))
+		return upload, problem.New(problem.InvalidRequest, "part_size: must be from %d to %d", uploads.MinPartSize, int64(uploads.MaxPartSize))
 	case len(in.ContentType) > maxContentType:
 		return upload, problem.New(problem.InvalidRequest, "content_type: must not be longer than %d bytes", maxContentType)
 	}
@@ -78,7 +76,7 @@ func parse(r *http.Request) (outputs.NewUpload, error) {
 	}
 	if in.SHA256 != "" {
 		var ok bool
-		if upload.SHA256, ok = outputs.SHA256(in.SHA256); !ok {
+		if upload.SHA256, ok = uploads.SHA256(in.SHA256); !ok {
 			return upload, problem.New(problem.InvalidRequest, "sha256: must be a SHA-256 in hex")
 		}
 	}

@@ -13,34 +13,35 @@ import (
 	"joboutputs/functions/uploads/begin"
 	"joboutputs/shared/api/apitest"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/uploads"
 )
 
-// fake begins uploads to one job, of node 2, and remembers what it was asked.
+// fake begins uploads to every job, and remembers what it was asked, and by whom.
 type fake struct {
 	err    error
 	replay bool // what it answers was answered before
 	asked  string
-	begun  outputs.NewUpload
+	by     auth.Principal
+	begun  uploads.NewUpload
 }
 
-func (f *fake) BeginUpload(_ context.Context, tenant string, n outputs.NewUpload) (outputs.Upload, error) {
-	f.asked += fmt.Sprintf("begin %q/%q of %d in %d for %d of %s", n.Name, n.Type, n.Size, n.PartSize, n.Job, tenant)
-	f.begun = n
+func (f *fake) Begin(_ context.Context, p auth.Principal, n uploads.NewUpload) (uploads.Upload, error) {
+	f.asked += fmt.Sprintf("begin %q/%q of %d in %d for %d of %s, by %s for node %d", n.Name, n.Type, n.Size, n.PartSize, n.Job, p.Tenant, p.Username, p.Node)
+	f.by, f.begun = p, n
 	if f.err != nil {
-		return outputs.Upload{}, f.err
+		return uploads.Upload{}, f.err
 	}
 	url := "https://s3.test/x"
-	return outputs.Upload{
+	return uploads.Upload{
 		ID: "01KQREZ053EYETV1PF1PXYKNXX", Job: n.Job, Name: n.Name, Type: n.Type, Size: n.Size, PartSize: 3, PartCount: 2, State: "open",
-		Expires: time.Unix(0, 0), Arrived: []outputs.ArrivedPart{},
-		Parts: []outputs.UploadPart{
+		Expires: time.Unix(0, 0), Arrived: []uploads.ArrivedPart{},
+		Parts: []uploads.Part{
 			{Number: 1, Size: 3, Method: "PUT", URL: &url, Headers: map[string]string{"A": "b"}},
 			{Number: 2, Offset: 3, Size: 2, Method: "PUT", Headers: map[string]string{}},
 		},
 		Replayed: f.replay,
-	}, n.Admit(outputs.Job{PK: n.Job, Node: 2})
+	}, nil
 }
 
 var post = apitest.Call{
@@ -49,7 +50,7 @@ var post = apitest.Call{
 }
 
 const (
-	asked = `begin "log"/"txt" of 5 in 0 for 5 of demo`
+	asked = `begin "log"/"txt" of 5 in 0 for 5 of demo, by alice for node 2`
 	begun = `201 {"id":"01KQREZ053EYETV1PF1PXYKNXX","job":5,"name":"log","type":"txt","size":5,"part_size":3,"part_count":2,"state":"open",` +
 		`"expires_at":"1970-01-01T00:00:00.000000Z","arrived":[],"parts":[` +
 		`{"number":1,"offset":0,"size":3,"method":"PUT","url":"https://s3.test/x","headers":{"A":"b"}},` +
@@ -73,8 +74,9 @@ func TestBegin(t *testing.T) {
 	}
 	apitest.Script(t, handler, []apitest.Step{
 		{Name: "the node that owns the job", Call: post, Want: begun, Asked: asked},
-		{Name: "an admin", Call: post.By(apitest.Admin), Want: begun, Asked: asked},
-		{Name: "a node that does not own it", Call: post.By(apitest.For(apitest.Alice, 1)), Want: forbidden, Asked: asked},
+		{Name: "an admin", Call: post.By(apitest.Admin), Want: begun, Asked: `begin "log"/"txt" of 5 in 0 for 5 of demo, by admin for node 0`},
+		{Name: "a node that does not own it, as the store says", Call: post.By(apitest.For(apitest.Alice, 1)), Err: problem.Forbidden(), Want: forbidden,
+			Asked: `begin "log"/"txt" of 5 in 0 for 5 of demo, by alice for node 1`},
 		{Name: "a user who sends no node", Call: post.By(apitest.Alice), Want: forbidden},
 		{Name: "no body", Call: body(""), Want: "400 invalid_name: The output's type is empty."},
 		{Name: "no type", Call: body(`{"name":"log","size":5}`), Want: "400 invalid_name: The output's type is empty."},
@@ -98,19 +100,24 @@ func TestBegin(t *testing.T) {
 	)
 }
 
-// TestAll: everything that is said reaches the store; null is absent.
+// TestAll: everything that is said reaches the store, and who says it; null is absent.
 func TestAll(t *testing.T) {
 	call := post
 	call.JSON = `{"name":"日本 🎉","type":"é","content_type":null,"size":0,"sha256":"2CF24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","content_type":"image/png","part_size":5242880}`
 	f := &fake{}
 	call.Do(t, begin.New(f))
-	f.begun.Admit = nil
-	want := outputs.NewUpload{
+	want := uploads.NewUpload{
 		Job: 5, Name: "日本 🎉", Type: "é", ContentType: "image/png", PartSize: 5 << 20, SHA256: "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=",
-		Creator: outputs.User{PK: 2, Issuer: "https://issuer.test", Subject: "alice", Username: "alice"},
 	}
 	if diff := cmp.Diff(want, f.begun); diff != "" {
 		t.Errorf("begun (-want +got):\n%s", diff)
+	}
+	caller := auth.Principal{
+		Tenant: "demo", Issuer: "https://issuer.test", Subject: "alice", UserPK: 2, Username: "alice", Nodes: []int64{1, 2}, Node: 2,
+		Expires: f.by.Expires,
+	}
+	if diff := cmp.Diff(caller, f.by); diff != "" {
+		t.Errorf("the caller (-want +got):\n%s", diff)
 	}
 }
 

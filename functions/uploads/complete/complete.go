@@ -10,10 +10,11 @@ import (
 	"joboutputs/shared/auth"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/uploads"
 )
 
 type store interface {
-	CompleteUpload(ctx context.Context, tenant string, job int64, id string, c outputs.Completion) (outputs.Output, error)
+	Complete(ctx context.Context, p auth.Principal, job int64, id string, c uploads.Completion) (outputs.Output, error)
 }
 
 // New makes the action. Asked again, it answers the same.
@@ -31,9 +32,8 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
-		completion.User, completion.Key = outputs.UserOf(p), key
-		completion.Admit = func(j outputs.Job) error { return api.Owned(p, auth.UploadsComplete, j.Node) }
-		o, err := s.CompleteUpload(r.Context(), p.Tenant, job, r.PathValue("id"), completion)
+		completion.Key = key
+		o, err := s.Complete(r.Context(), p, job, r.PathValue("id"), completion)
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func New(s store) http.Handler {
 }
 
 // parse reads the body: {sha256?, parts?: [{number, sha256}]}; null is absent.
-func parse(r *http.Request) (outputs.Completion, error) {
+func parse(r *http.Request) (uploads.Completion, error) {
 	var in struct {
 		SHA256 string `json:"sha256"`
 		Parts  []struct {
@@ -52,12 +52,12 @@ func parse(r *http.Request) (outputs.Completion, error) {
 		} `json:"parts"`
 	}
 	if err := api.Members(r, &in, "sha256 (string) and parts, an array of {number (integer), sha256 (string)}"); err != nil {
-		return outputs.Completion{}, err
+		return uploads.Completion{}, err
 	}
-	completion := outputs.Completion{Parts: map[int]string{}}
+	completion := uploads.Completion{Parts: map[int]string{}}
 	var ok bool
 	if in.SHA256 != "" {
-		if completion.SHA256, ok = outputs.SHA256(in.SHA256); !ok {
+		if completion.SHA256, ok = uploads.SHA256(in.SHA256); !ok {
 			return completion, problem.New(problem.InvalidRequest, "sha256: must be a SHA-256 in hex")
 		}
 	}
@@ -65,7 +65,7 @@ func parse(r *http.Request) (outputs.Completion, error) {
 		if _, named := completion.Parts[part.Number]; named {
 			return completion, problem.New(problem.InvalidRequest, "parts: %d is there twice", part.Number)
 		}
-		if completion.Parts[part.Number], ok = outputs.SHA256(part.SHA256); !ok {
+		if completion.Parts[part.Number], ok = uploads.SHA256(part.SHA256); !ok {
 			return completion, problem.New(problem.InvalidRequest, "parts[%d].sha256: must be a SHA-256 in hex or base64", i)
 		}
 	}

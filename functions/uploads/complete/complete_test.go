@@ -12,9 +12,10 @@ import (
 	"joboutputs/shared/auth"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/uploads"
 )
 
-// fake completes the uploads of a job of node 2, and remembers what it was asked.
+// fake completes the uploads of every job, and remembers what it was asked, and by whom.
 type fake struct {
 	err    error
 	replay bool // what it answers was answered before
@@ -22,13 +23,13 @@ type fake struct {
 	key    string
 }
 
-func (f *fake) CompleteUpload(_ context.Context, tenant string, job int64, id string, c outputs.Completion) (outputs.Output, error) {
+func (f *fake) Complete(_ context.Context, p auth.Principal, job int64, id string, c uploads.Completion) (outputs.Output, error) {
 	f.key = c.Key
-	f.asked += fmt.Sprintf("complete %s of %d of %s for %s: %q %v", id, job, tenant, c.User.Username, c.SHA256, c.Parts)
+	f.asked += fmt.Sprintf("complete %s of %d of %s, by %s for node %d: %q %v", id, job, p.Tenant, p.Username, p.Node, c.SHA256, c.Parts)
 	if f.err != nil {
 		return outputs.Output{}, f.err
 	}
-	return outputs.Output{PK: 9, Job: job, Name: "log", Type: "txt", CreationTime: time.Unix(0, 0), Size: 5, Replayed: f.replay}, c.Admit(outputs.Job{PK: job, Node: 2})
+	return outputs.Output{PK: 9, Job: job, Name: "log", Type: "txt", CreationTime: time.Unix(0, 0), Size: 5, Replayed: f.replay}, nil
 }
 
 var post = apitest.Call{
@@ -37,7 +38,7 @@ var post = apitest.Call{
 }
 
 const (
-	asked     = `complete 01K of 5 of demo for alice: "" map[]`
+	asked     = `complete 01K of 5 of demo, by alice for node 2: "" map[]`
 	completed = `200 {"pk":9,"job":5,"name":"log","type":"txt","creator":null,"creation_time":"1970-01-01T00:00:00.000000Z","deletion_time":null,"size":5,"content_type":null,"sha256":null,"checksum":null}`
 	forbidden = "403 permission_denied: You do not have permission to perform this action."
 	takes     = "400 invalid_request: The body takes sha256 (string) and parts, an array of {number (integer), sha256 (string)}."
@@ -60,10 +61,11 @@ func TestComplete(t *testing.T) {
 	}
 	apitest.Script(t, handler, []apitest.Step{
 		{Name: "the node that owns the job", Call: post, Want: completed, Asked: asked},
-		{Name: "an admin", Call: post.By(apitest.Admin), Want: completed, Asked: `complete 01K of 5 of demo for admin: "" map[]`},
-		{Name: "a node that does not own it", Call: post.By(apitest.For(apitest.Alice, 1)), Want: forbidden, Asked: asked},
+		{Name: "an admin", Call: post.By(apitest.Admin), Want: completed, Asked: `complete 01K of 5 of demo, by admin for node 0: "" map[]`},
+		{Name: "a node that does not own it, as the store says", Call: post.By(apitest.For(apitest.Alice, 1)), Err: problem.Forbidden(), Want: forbidden,
+			Asked: `complete 01K of 5 of demo, by alice for node 1: "" map[]`},
 		{Name: "with checksums", Call: body(`{"sha256":"` + hello + `","parts":[{"number":2,"sha256":"` + inBase64 + `"},{"number":1,"sha256":"` + hello + `"}]}`),
-			Want: completed, Asked: fmt.Sprintf("complete 01K of 5 of demo for alice: %q map[1:%[1]s 2:%[1]s]", inBase64)},
+			Want: completed, Asked: fmt.Sprintf("complete 01K of 5 of demo, by alice for node 2: %q map[1:%[1]s 2:%[1]s]", inBase64)},
 		{Name: "nulls", Call: body(`{"sha256":null,"parts":null}`), Want: completed, Asked: asked},
 		{Name: "a part twice", Call: body(`{"parts":[{"number":1,"sha256":"` + hello + `"},{"number":1,"sha256":"` + hello + `"}]}`), Want: "400 invalid_request: parts: 1 is there twice"},
 		{Name: "a part without a checksum", Call: body(`{"parts":[{"number":1}]}`), Want: "400 invalid_request: parts[0].sha256: must be a SHA-256 in hex or base64"},

@@ -7,17 +7,19 @@ import (
 	"testing"
 
 	"joboutputs/functions/uploads/complete"
+	"joboutputs/shared/auth"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/uploads"
 )
 
 // kept is a store that remembers a completion.
 type kept struct {
 	asked bool
-	got   outputs.Completion
+	got   uploads.Completion
 }
 
-func (k *kept) CompleteUpload(_ context.Context, _ string, job int64, _ string, c outputs.Completion) (outputs.Output, error) {
+func (k *kept) Complete(_ context.Context, _ auth.Principal, job int64, _ string, c uploads.Completion) (outputs.Output, error) {
 	k.asked, k.got = true, c
 	return outputs.Output{PK: 9, Job: job, Name: "log", Type: "txt"}, nil
 }

@@ -13,25 +13,26 @@ import (
 	"joboutputs/shared/auth"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/uploads"
 )
 
-// fake answers one upload, of a job of node 2, and remembers what it was asked.
+// fake returns one upload, and remembers what it was asked, and by whom.
 type fake struct {
 	err   error
 	asked string
 }
 
-func (f *fake) Upload(_ context.Context, tenant string, job int64, id string, w outputs.Wanted) (outputs.Upload, error) {
-	f.asked += fmt.Sprintf("upload %s of %d of %s from %d %v", id, job, tenant, w.From, w.SHA256)
+func (f *fake) Status(_ context.Context, p auth.Principal, job int64, id string, w uploads.Wanted) (uploads.Upload, error) {
+	f.asked += fmt.Sprintf("upload %s of %d of %s, by %s for node %d, from %d %v", id, job, p.Tenant, p.Username, p.Node, w.From, w.SHA256)
 	if f.err != nil {
-		return outputs.Upload{}, f.err
+		return uploads.Upload{}, f.err
 	}
 	sum := "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
-	return outputs.Upload{
+	return uploads.Upload{
 		ID: id, Job: job, Name: "log", Type: "txt", Size: 5, PartSize: 3, PartCount: 2, State: "completed", Expires: time.Unix(0, 0),
-		Arrived: []outputs.ArrivedPart{{Number: 1, Size: 3, SHA256: &sum}, {Number: 2, Size: 2}}, Parts: []outputs.UploadPart{},
+		Arrived: []uploads.ArrivedPart{{Number: 1, Size: 3, SHA256: &sum}, {Number: 2, Size: 2}}, Parts: []uploads.Part{},
 		Output: &outputs.Output{PK: 9, Job: job, Name: "log", Type: "txt", CreationTime: time.Unix(0, 0), Size: 5},
-	}, w.Admit(outputs.Job{PK: job, Node: 2})
+	}, nil
 }
 
 var get = apitest.Call{
@@ -40,7 +41,7 @@ var get = apitest.Call{
 }
 
 const (
-	asked = `upload 01K of 5 of demo from 1 []`
+	asked = `upload 01K of 5 of demo, by alice for node 2, from 1 []`
 	found = `200 {"id":"01K","job":5,"name":"log","type":"txt","size":5,"part_size":3,"part_count":2,"state":"completed",` +
 		`"expires_at":"1970-01-01T00:00:00.000000Z","arrived":[{"number":1,"size":3,"sha256":"LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="},{"number":2,"size":2,"sha256":null}],` +
 		`"parts":[],"output":{"pk":9,"job":5,"name":"log","type":"txt","creator":null,"creation_time":"1970-01-01T00:00:00.000000Z","deletion_time":null,"size":5,"content_type":null,"sha256":null,"checksum":null}}`
@@ -63,10 +64,11 @@ func TestStatus(t *testing.T) {
 	}
 	apitest.Script(t, handler, []apitest.Step{
 		{Name: "the node that owns the job", Call: get, Want: found, Asked: asked},
-		{Name: "an admin", Call: get.By(apitest.Admin), Want: found, Asked: asked},
-		{Name: "a node that does not own it", Call: get.By(apitest.For(apitest.Alice, 1)), Want: forbidden, Asked: asked},
-		{Name: "from a part on", Call: query("from=101"), Want: found, Asked: `upload 01K of 5 of demo from 101 []`},
-		{Name: "links", Call: query("from=7&sha256=" + hello + "," + strings.ToUpper(hello)), Want: found, Asked: `upload 01K of 5 of demo from 7 [` + inBase64 + " " + inBase64 + `]`},
+		{Name: "an admin", Call: get.By(apitest.Admin), Want: found, Asked: `upload 01K of 5 of demo, by admin for node 0, from 1 []`},
+		{Name: "a node that does not own it, as the store says", Call: get.By(apitest.For(apitest.Alice, 1)), Err: problem.Forbidden(), Want: forbidden,
+			Asked: `upload 01K of 5 of demo, by alice for node 1, from 1 []`},
+		{Name: "from a part on", Call: query("from=101"), Want: found, Asked: `upload 01K of 5 of demo, by alice for node 2, from 101 []`},
+		{Name: "links", Call: query("from=7&sha256=" + hello + "," + strings.ToUpper(hello)), Want: found, Asked: `upload 01K of 5 of demo, by alice for node 2, from 7 [` + inBase64 + " " + inBase64 + `]`},
 		{Name: "from 0", Call: query("from=0"), Want: badFrom},
 		{Name: "from beyond", Call: query("from=10001"), Want: badFrom},
 		{Name: "from a word", Call: query("from=one"), Want: badFrom},

@@ -131,8 +131,7 @@ func (g *Gateway) serve(x *exchange) *problem.Problem {
 		}
 	}
 	if fn == nil {
-		f, _ := problem.As(api.Forbidden())
-		return f
+		return problem.Forbidden()
 	}
 	payload, f := x.payload()
 	if f != nil {

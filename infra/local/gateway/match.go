@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"joboutputs/shared/api"
+	"joboutputs/functions"
 	"joboutputs/shared/problem"
 )
 
@@ -44,14 +44,12 @@ func newRoute(template string) *route {
 // it is answered 403, not 405, and a browser must be let through to hear that.
 func (r *route) allow() string {
 	var methods []string
-	for _, method := range []string{
-		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-	} {
-		if _, ok := r.methods[method]; ok {
+	for _, method := range functions.Methods() {
+		if _, ok := r.methods[method]; ok || method == http.MethodOptions {
 			methods = append(methods, method)
 		}
 	}
-	return strings.Join(append(methods, http.MethodOptions), ", ")
+	return strings.Join(methods, ", ")
 }
 
 // sortRoutes puts routes in the order they are tried: segment by segment, literals first.
@@ -74,7 +72,7 @@ func sortRoutes(routes []*route) {
 // percent-encoded. Nothing is cleaned: "." and ".." are segments like others, and an empty
 // segment is nobody's. A segment that decodes to one with a slash is found nowhere.
 func (g *Gateway) match(path string) (*route, map[string]string, *problem.Problem) {
-	notFound, _ := problem.As(api.NotFound())
+	notFound := problem.Missing()
 	rest, ok := strings.CutPrefix(path, "/")
 	if !ok {
 		return nil, nil, notFound

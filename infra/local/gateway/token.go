@@ -14,6 +14,7 @@ import (
 	"joboutputs/functions"
 	"joboutputs/shared/api"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/token"
 )
 
 // Parts of the ARN of a method, which an authorizer is asked about:
@@ -23,10 +24,6 @@ const (
 	account = "000000000000"
 	apiID   = "local"
 )
-
-// maxToken bounds the Authorization header, as the identity validation expression of the
-// stack does: a scheme and a token of 8 KiB.
-const maxToken = len("Bearer ") + 8<<10
 
 // tokens asks the authorizer who callers are, and keeps its answers by token for the
 // whole stage, as API Gateway does.
@@ -66,11 +63,12 @@ func newTokens(c Config) *tokens {
 }
 
 // check returns what the authorizer says about the caller. A request without exactly one
-// Authorization header of a possible length is refused without asking.
+// Authorization header of a possible length is refused without asking, as by the identity
+// validation expression of the stack.
 func (t *tokens) check(x *exchange) (map[string]any, *problem.Problem) {
 	unauthorized := problem.New(problem.NotAuthenticated, "%s", api.UnauthorizedText)
 	values := x.r.Header.Values("Authorization")
-	if len(values) != 1 || values[0] == "" || len(values[0]) > maxToken {
+	if len(values) != 1 || values[0] == "" || len(values[0]) > token.MaxHeader {
 		return nil, unauthorized
 	}
 	token := values[0]
@@ -91,8 +89,7 @@ func (t *tokens) check(x *exchange) (map[string]any, *problem.Problem) {
 		t.keep(token, proof)
 	}
 	if !allows(proof.policy, arn) {
-		f, _ := problem.As(api.Forbidden())
-		return nil, f
+		return nil, problem.Forbidden()
 	}
 	return proof.context, nil
 }

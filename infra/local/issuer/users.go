@@ -37,21 +37,18 @@ func (u User) LogValue() slog.Value { return slog.StringValue(u.String()) }
 // String keeps passwords out of messages.
 func (u User) String() string { return fmt.Sprintf("user %q of tenant %q", u.Username, u.Tenant) }
 
-// maxPK bounds primary keys: they are below 2³¹, as UFDL's integer columns are.
-const maxPK = 1<<31 - 1
-
 func (u User) validate() error {
 	switch {
 	case !auth.ValidTenant(u.Tenant):
 		return fmt.Errorf("%v: the tenant must be [a-z0-9-]{1,%d}", u, auth.MaxTenantLength)
-	case u.PK < 1 || u.PK > maxPK:
-		return fmt.Errorf("%v: pk must be from 1 to %d", u, maxPK)
+	case u.PK < 1 || u.PK > auth.MaxPK:
+		return fmt.Errorf("%v: pk must be from 1 to %d", u, auth.MaxPK)
 	case strings.TrimSpace(u.Username) == "" || u.Username != strings.TrimSpace(u.Username):
 		return fmt.Errorf("%v: the username must not be blank, or begin or end so: nobody could log in", u)
 	case strings.TrimSpace(u.Password) == "" || u.Password != strings.TrimSpace(u.Password):
 		return fmt.Errorf("%v: the password must not be blank, or begin or end so: nobody could log in", u)
-	case slices.ContainsFunc(u.Nodes, func(n int64) bool { return n < 1 || n > maxPK }):
-		return fmt.Errorf("%v: nodes must be from 1 to %d", u, maxPK)
+	case slices.ContainsFunc(u.Nodes, func(n int64) bool { return n < 1 || n > auth.MaxPK }):
+		return fmt.Errorf("%v: nodes must be from 1 to %d", u, auth.MaxPK)
 	}
 	return nil
 }

@@ -55,8 +55,8 @@ func check(in file) (*Seed, error) {
 		s.NextJobOutputPK = max(s.NextJobOutputPK, o.PK+1)
 	}
 	if next := in.NextJobOutputPK; next != nil {
-		if *next < s.NextJobOutputPK || *next > outputs.MaxPK {
-			c.wrong("next_job_output_pk", "%d is not from %d, one above the greatest output, to %d", *next, s.NextJobOutputPK, outputs.MaxPK)
+		if *next < s.NextJobOutputPK || *next > auth.MaxPK {
+			c.wrong("next_job_output_pk", "%d is not from %d, one above the greatest output, to %d", *next, s.NextJobOutputPK, auth.MaxPK)
 		}
 		s.NextJobOutputPK = *next
 	}
@@ -69,8 +69,8 @@ func check(in file) (*Seed, error) {
 // key checks a pk and that it is there once.
 func (c *checker) key(field string, pk int64, seen map[int64]bool) {
 	switch {
-	case pk < 1 || pk > outputs.MaxPK:
-		c.wrong(field, "%d is not a pk: must be 1 to %d", pk, outputs.MaxPK)
+	case pk < 1 || pk > auth.MaxPK:
+		c.wrong(field, "%d is not a pk: must be 1 to %d", pk, auth.MaxPK)
 	case seen[pk]:
 		c.wrong(field, "%d is there twice", pk)
 	}

@@ -23,10 +23,10 @@
 package seed
 
 import (
-	"context"
 	"time"
 
-	"joboutputs/shared/auth"
+	"joboutputs/shared/jobs"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
 )
 
@@ -100,21 +100,22 @@ func (s *Seed) Username(pk int64) string {
 	return ""
 }
 
-// Import is the file's rows as the store takes them.
-func (s *Seed) Import() outputs.Import {
-	in := outputs.Import{LastOutputPK: s.NextJobOutputPK - 1}
+// Rows is the file's jobs, nodes and outputs, to be loaded under the file's tenant. Users
+// are the token issuer's.
+func (s *Seed) Rows() fixture.Rows {
+	in := fixture.Rows{LastOutputPK: s.NextJobOutputPK - 1}
 	for _, n := range s.Nodes {
-		in.Nodes = append(in.Nodes, outputs.Node{PK: n.PK, CurrentJob: n.CurrentJob})
+		in.Nodes = append(in.Nodes, fixture.Node{PK: n.PK, CurrentJob: n.CurrentJob})
 	}
 	for _, j := range s.Jobs {
-		in.Jobs = append(in.Jobs, outputs.Job{
+		in.Jobs = append(in.Jobs, jobs.Job{
 			PK: j.PK, Description: j.Description, Node: j.Node, Creator: j.Creator,
 			CreationTime: j.CreationTime, StartTime: j.StartTime, EndTime: j.EndTime,
 			ErrorReason: j.ErrorReason, DeletionTime: j.DeletionTime, Cancelled: j.Cancelled(),
 		})
 	}
 	for _, o := range s.Outputs {
-		in.Outputs = append(in.Outputs, outputs.ImportedOutput{
+		in.Outputs = append(in.Outputs, fixture.Output{
 			Output: outputs.Output{
 				PK: o.PK, Job: o.Job, Name: o.Name, Type: o.Type,
 				Creator: o.Creator, CreatorUsername: s.Username(o.Creator),
@@ -124,16 +125,4 @@ func (s *Seed) Import() outputs.Import {
 		})
 	}
 	return in
-}
-
-// importer is the store as far as loading needs it.
-type importer interface {
-	Import(ctx context.Context, tenant string, rows outputs.Import) error
-}
-
-// Load puts the file's rows into the store, under the file's tenant. Loading twice changes
-// nothing; rows that are there with other content are an error that names the field. Users
-// are the token issuer's and are not loaded here.
-func (s *Seed) Load(ctx context.Context, store importer) error {
-	return store.Import(auth.WithTenant(ctx, s.Tenant), s.Tenant, s.Import())
 }

@@ -1,7 +1,6 @@
 package seed_test
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"joboutputs/infra/local/seed"
+	"joboutputs/shared/jobs"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
 )
 
@@ -140,32 +141,20 @@ func TestReadFileErrors(t *testing.T) {
 	}
 }
 
-// memory is a store that keeps what it is given.
-type memory map[string]outputs.Import
-
-func (m memory) Import(_ context.Context, tenant string, rows outputs.Import) error {
-	m[tenant] = rows
-	return nil
-}
-
-func TestLoad(t *testing.T) {
+func TestRows(t *testing.T) {
 	s, err := seed.Read("seed.json", strings.NewReader(minimal))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Outputs[0].Creator = 1
-	store := memory{}
-	if err := s.Load(t.Context(), store); err != nil {
-		t.Fatal(err)
-	}
 	reason := "Cancelled"
-	want := memory{"t-1": outputs.Import{
-		Nodes: []outputs.Node{{PK: 7, CurrentJob: 3}},
-		Jobs: []outputs.Job{{
+	want := fixture.Rows{
+		Nodes: []fixture.Node{{PK: 7, CurrentJob: 3}},
+		Jobs: []jobs.Job{{
 			PK: 3, Description: "d", Node: 7, Creator: 1, ErrorReason: &reason, Cancelled: true,
 			CreationTime: time.Date(2022, 12, 2, 0, 0, 0, 0, time.UTC), StartTime: time.Date(2022, 12, 10, 0, 0, 0, 0, time.UTC),
 		}},
-		Outputs: []outputs.ImportedOutput{{
+		Outputs: []fixture.Output{{
 			Output: outputs.Output{
 				PK: 5, Job: 3, Name: "log", Creator: 1, CreatorUsername: "ann",
 				CreationTime: time.Date(2023, 1, 2, 3, 4, 5, 678901000, time.UTC), DeletionTime: time.Date(2023, 6, 1, 0, 0, 0, 0, time.UTC),
@@ -173,8 +162,8 @@ func TestLoad(t *testing.T) {
 			Content: []byte("hi"),
 		}},
 		LastOutputPK: 8,
-	}}
-	if diff := cmp.Diff(want, store, cmpopts.IgnoreUnexported(outputs.Output{}, outputs.Job{})); diff != "" {
-		t.Errorf("import (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, s.Rows(), cmpopts.IgnoreUnexported(outputs.Output{}, jobs.Job{})); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }

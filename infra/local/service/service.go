@@ -20,9 +20,12 @@ import (
 	"joboutputs/infra/local/issuer"
 	"joboutputs/infra/local/seed"
 	"joboutputs/shared/api"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/auth"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 	"joboutputs/shared/token"
+	"joboutputs/shared/uploads"
 )
 
 // Config is what a Service is made from. The table and the bucket exist.
@@ -35,12 +38,13 @@ type Config struct {
 	Log      *slog.Logger     // nil = none
 	Now      func() time.Time // nil = time.Now
 	TokenTTL time.Duration    // see gateway.Config
-	Backoff  time.Duration    // see outputs.Config
+	Backoff  time.Duration    // see table.Config
 }
 
 // Service is an http.Handler: the API, and what is for this machine alone under /-/.
 type Service struct {
-	Store  *outputs.Store
+	Deps   functions.Deps
+	Table  *table.Store // of the tenants, for what loads rows
 	Issuer *issuer.Issuer
 
 	gateway *gateway.Gateway
@@ -58,24 +62,23 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := outputs.New(outputs.Config{DynamoDB: cfg.DynamoDB, S3: cfg.S3, Table: cfg.Table, Bucket: cfg.Bucket, Backoff: cfg.Backoff, Now: cfg.Now})
+	stores := table.Config{DynamoDB: cfg.DynamoDB, S3: cfg.S3, Table: cfg.Table, Bucket: cfg.Bucket, Backoff: cfg.Backoff, Now: cfg.Now}
+	deps := functions.NewDeps(stores, uploads.Limits{})
+	deps.Verifier = token.New(tokens.TokenConfig(), tokens.Client(), cfg.Now)
+	deps.Issuer = tokens
+	deps.Streaming = true
+	deps.Log = cfg.Log
 	return &Service{
-		Store:  store,
+		Deps:   deps,
+		Table:  table.New(stores),
 		Issuer: tokens,
 		gateway: gateway.New(gateway.Config{
 			Functions: functions.Catalogue(),
 			Refused:   functions.Refused,
-			Deps: functions.Deps{
-				Store:        store,
-				Verifier:     token.New(tokens.TokenConfig(), tokens.Client(), cfg.Now),
-				Issuer:       tokens,
-				Streaming:    true,
-				CleanupGrace: outputs.Grace,
-				Log:          cfg.Log,
-			},
-			Edge:     api.Edge{Log: cfg.Log, Now: cfg.Now},
-			Log:      cfg.Log,
-			TokenTTL: cfg.TokenTTL,
+			Deps:      deps,
+			Edge:      api.Edge{Log: cfg.Log, Now: cfg.Now},
+			Log:       cfg.Log,
+			TokenTTL:  cfg.TokenTTL,
 		}),
 	}, nil
 }
@@ -92,7 +95,7 @@ func (s *Service) Load(ctx context.Context, file *seed.Seed) error {
 			return fmt.Errorf("load user %s: %w", u.Username, err)
 		}
 	}
-	if err := file.Load(ctx, s.Store); err != nil {
+	if err := fixture.Load(auth.WithTenant(ctx, file.Tenant), s.Table, file.Tenant, file.Rows()); err != nil {
 		return fmt.Errorf("load tenant %s: %w", file.Tenant, err)
 	}
 	return nil
@@ -128,14 +131,14 @@ func (s *Service) cleanup(w http.ResponseWriter, r *http.Request) {
 		api.WriteProblem(w, problem.New(problem.MethodNotAllowed, "Method \"%s\" not allowed.", r.Method), "")
 		return
 	}
-	grace, err := time.ParseDuration(cmp.Or(r.URL.Query().Get("grace"), outputs.Grace.String()))
+	grace, err := time.ParseDuration(cmp.Or(r.URL.Query().Get("grace"), table.Grace.String()))
 	if err != nil || grace < 0 {
 		api.WriteProblem(w, problem.New(problem.InvalidRequest, "grace: must be a duration such as 0s or 1h"), "")
 		return
 	}
-	cleaned, err := s.Store.Cleanup(r.Context(), grace)
+	counts, err := s.Deps.Cleanup.Run(r.Context(), grace)
 	if err == nil {
-		err = api.JSON(w, http.StatusOK, cleaned)
+		err = api.JSON(w, http.StatusOK, counts)
 	}
 	if err != nil {
 		f, ok := problem.As(err)

@@ -2,8 +2,8 @@
 //
 // The servers are one pair for a whole run when the environment names it, as under
 // `make test`; a bare `go test` starts a pair of its own for each test process. Tests
-// of the package outputs that use it are in the package outputs_test, since this
-// package imports outputs for the shape of the table.
+// of package table that use it are in package table_test, since this
+// package imports table for the shape of the table.
 package awstest
 
 import (
@@ -21,10 +21,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"joboutputs/shared/localaws"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
-// AWS is what one test has to itself: an empty table of the shape outputs.Schema and
+// AWS is what one test has to itself: an empty table of the shape table.Schema and
 // an empty bucket.
 type AWS struct {
 	DynamoDB *dynamodb.Client
@@ -56,13 +56,18 @@ func New(tb testing.TB) *AWS {
 	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	tb.Cleanup(a.remove)
-	if err := localaws.CreateTable(ctx, a.DynamoDB, a.Table, outputs.Schema); err != nil {
+	if err := localaws.CreateTable(ctx, a.DynamoDB, a.Table, table.Schema); err != nil {
 		tb.Fatal(err)
 	}
 	if err := localaws.CreateBucket(ctx, a.S3, a.Bucket); err != nil {
 		tb.Fatal(err)
 	}
 	return a
+}
+
+// StoreConfig is the table and bucket as table.New takes them.
+func (a *AWS) StoreConfig() table.Config {
+	return table.Config{DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket}
 }
 
 type pair struct {

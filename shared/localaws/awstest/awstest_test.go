@@ -12,7 +12,7 @@ import (
 
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 func TestEachTestHasItsOwn(t *testing.T) {
@@ -36,7 +36,7 @@ func TestEachTestHasItsOwn(t *testing.T) {
 func TestTableHasTheShape(t *testing.T) {
 	a := awstest.New(t)
 	// A second time changes nothing and is no error.
-	if err := localaws.CreateTable(t.Context(), a.DynamoDB, a.Table, outputs.Schema); err != nil {
+	if err := localaws.CreateTable(t.Context(), a.DynamoDB, a.Table, table.Schema); err != nil {
 		t.Fatal(err)
 	}
 	if err := localaws.CreateBucket(t.Context(), a.S3, a.Bucket); err != nil {
@@ -53,8 +53,8 @@ func TestTableHasTheShape(t *testing.T) {
 	for _, index := range got.Table.GlobalSecondaryIndexes {
 		names[*index.IndexName] = keyNames(index.KeySchema)
 	}
-	want := map[string][]string{"": {outputs.Schema.PartitionKey, outputs.Schema.SortKey}}
-	for _, index := range outputs.Schema.Indexes {
+	want := map[string][]string{"": {table.Schema.PartitionKey, table.Schema.SortKey}}
+	for _, index := range table.Schema.Indexes {
 		want[index.Name] = []string{index.PartitionKey, index.SortKey}
 	}
 	if diff := cmp.Diff(want, names); diff != "" {
@@ -64,8 +64,8 @@ func TestTableHasTheShape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := aws.ToString(ttl.TimeToLiveDescription.AttributeName); got != outputs.Schema.TTL {
-		t.Errorf("rows expire by %q, want %q", got, outputs.Schema.TTL)
+	if got := aws.ToString(ttl.TimeToLiveDescription.AttributeName); got != table.Schema.TTL {
+		t.Errorf("rows expire by %q, want %q", got, table.Schema.TTL)
 	}
 }
 

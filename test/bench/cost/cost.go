@@ -18,7 +18,7 @@ import (
 
 	"joboutputs/functions"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/test/bench/result"
 )
 
@@ -129,7 +129,7 @@ func bills(calls []counted, p prices, cpu map[auth.Action]float64) ([]bill, erro
 		b.ms = used * max(1, p.Assumed.WholeCPU/float64(f.Memory)) // a part of the memory is a part of a CPU
 		if i := slices.IndexFunc(calls, func(c counted) bool { return c.Action == f.Name && c.How == "" }); i >= 0 {
 			if f.Name == auth.OutputsList { // one a shard, which the test has fewer of
-				calls[i].Calls = slices.Repeat(calls[i].Calls[:1], outputs.DefaultShards)
+				calls[i].Calls = slices.Repeat(calls[i].Calls[:1], table.DefaultShards)
 			}
 			for _, call := range calls[i].Calls {
 				item, price, ms, err := p.of(call.Call)
@@ -181,7 +181,7 @@ func perMillion(bills []bill, p prices) result.Table {
 		Note: fmt.Sprintf("Prices of %s in %s: %s. Calls as counted, rows of up to 1 KB, reads of up to 4 KB, the default of %d timeline shards; "+
 			"Lambda's time is the measured CPU time, stretched to the part of a CPU that its memory gives, and assumed times for the calls (test/bench/cost/prices.json). "+
 			"Not in it: storage, traffic out (0.09 a GB), logs, the authorizer (cached), free tiers. The parts of a staged upload are PUTs of the client's own.",
-			p.Date, p.Region, p.Source, outputs.DefaultShards),
+			p.Date, p.Region, p.Source, table.DefaultShards),
 	}
 	dollars := func(d float64) string { return fmt.Sprintf("%.2f", d) }
 	for _, b := range bills {

@@ -12,6 +12,7 @@ import (
 
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/test/bench/rows"
 )
 
@@ -36,7 +37,7 @@ func output(pk int64) outputs.Output {
 		Creator: 1 + pk%5, CreatorUsername: "alice", CreationTime: begun.Add(time.Duration(pk) * time.Second),
 		Size: 1000 + pk, ContentType: "application/octet-stream",
 		SHA256:   fmt.Sprintf("%064x", pk),
-		Checksum: &outputs.Checksum{Algorithm: "SHA256", Type: "full", Value: fmt.Sprintf("%043d=", pk)},
+		Checksum: &table.Checksum{Algorithm: "SHA256", Type: "full", Value: fmt.Sprintf("%043d=", pk)},
 	}
 }
 
@@ -48,20 +49,20 @@ var complete = rows.Key("BENCH", "COMPLETE")
 // fill makes the table of a size, or finishes it. No objects are made: nothing that is
 // measured here looks at bytes.
 func fill(ctx context.Context, client *dynamodb.Client, size int, log io.Writer) error {
-	table := tableName(size)
-	if err := localaws.CreateTable(ctx, client, table, outputs.Schema); err != nil {
+	name := tableName(size)
+	if err := localaws.CreateTable(ctx, client, name, table.Schema); err != nil {
 		return err
 	}
 	start := time.Now()
-	if err := fillTenant(ctx, client, table, tenant, int64(size)); err != nil {
+	if err := fillTenant(ctx, client, name, tenant, int64(size)); err != nil {
 		return err
 	}
 	for i := range neighbors {
-		if err := fillTenant(ctx, client, table, fmt.Sprintf("other-%d", i), int64(size/10/neighbors)); err != nil {
+		if err := fillTenant(ctx, client, name, fmt.Sprintf("other-%d", i), int64(size/10/neighbors)); err != nil {
 			return err
 		}
 	}
-	if err := write(ctx, client, table, []rows.Item{complete}); err != nil {
+	if err := write(ctx, client, name, []rows.Item{complete}); err != nil {
 		return err
 	}
 	fmt.Fprintf(log, "stored %d outputs of %d tenants in %s\n", size+size/10, neighbors+1, time.Since(start).Round(time.Second))

@@ -21,6 +21,7 @@ import (
 	"joboutputs/shared/filter"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/test/bench/load"
 	"joboutputs/test/bench/result"
 	"joboutputs/test/bench/rows"
@@ -37,10 +38,10 @@ const (
 // the store, and the bare reads of the same rows.
 func whole(ctx context.Context, servers *localaws.Servers, p plan) (result.Table, error) {
 	client := localaws.DynamoDB(servers.DynamoDBEndpoint)
-	store := outputs.New(outputs.Config{
+	store := outputs.New(table.New(table.Config{
 		DynamoDB: client, S3: localaws.S3(servers.S3Endpoint), Table: tableName(p.list), Bucket: "none",
-	})
-	table := result.Table{
+	}))
+	t := result.Table{
 		Name:    "list",
 		Title:   "A whole list",
 		Note:    fmt.Sprintf("All %s outputs of a tenant as one streamed answer, medians of %d. The heap is the most there was at any time, garbage included. Bare reads are Query calls of all shards at once, their answers not decoded.", thousands(p.list), lists),
@@ -64,7 +65,7 @@ func whole(ctx context.Context, servers *localaws.Servers, p plan) (result.Table
 			elapsed := time.Since(begun).Seconds()
 			heap := watch()
 			if err != nil {
-				return table, fmt.Errorf("the whole list, rows from %s: %w", kind.name, err)
+				return t, fmt.Errorf("the whole list, rows from %s: %w", kind.name, err)
 			}
 			rates, sizes, heaps = append(rates, float64(p.list)/elapsed), append(sizes, float64(size)/elapsed/1e6), append(heaps, heap/1e6)
 		}
@@ -74,14 +75,14 @@ func whole(ctx context.Context, servers *localaws.Servers, p plan) (result.Table
 			row[2], row[3] = result.Number(load.Median(sizes)), result.Number(load.Median(heaps))
 			peak = max(peak, load.Median(heaps))
 		}
-		table.Rows = append(table.Rows, row)
+		t.Rows = append(t.Rows, row)
 	}
-	table.Aims = []result.Aim{
+	t.Aims = []result.Aim{
 		{Name: "rows from memory, rows/s", Value: perSecond[0], Target: leastRows, AtLeast: true},
 		{Name: "heap while a list streams", Value: peak, Target: mostMemory, Unit: "MB"},
 		{Name: "rows from the store, rows/s over those of bare reads", Value: perSecond[1] / perSecond[2], Target: 0.8, AtLeast: true},
 	}
-	return table, nil
+	return t, nil
 }
 
 // lister is what the action needs of the store.
@@ -126,7 +127,7 @@ func stream(ctx context.Context, from lister) (int64, error) {
 // readBare reads all shards at once.
 func readBare(ctx context.Context, client *dynamodb.Client, size int) error {
 	group, ctx := errgroup.WithContext(ctx)
-	counts := make([]int, outputs.DefaultShards)
+	counts := make([]int, table.DefaultShards)
 	for shard := range counts {
 		group.Go(func() error {
 			pages := dynamodb.NewQueryPaginator(client, &dynamodb.QueryInput{

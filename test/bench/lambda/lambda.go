@@ -23,7 +23,8 @@ import (
 	"joboutputs/shared/auth"
 	"joboutputs/shared/config"
 	"joboutputs/shared/localaws"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
+	"joboutputs/shared/uploads"
 	"joboutputs/test/bench/result"
 )
 
@@ -39,9 +40,9 @@ type bench struct {
 
 // names in the local stores, and in tokens.
 const (
-	table    = "bench"
-	bucket   = "bench"
-	audience = "joboutputs"
+	tableName = "bench"
+	bucket    = "bench"
+	audience  = "joboutputs"
 )
 
 // Run measures starts, warm invocations and memory. Quick, it does so for a few functions
@@ -99,7 +100,7 @@ func prepare(ctx context.Context, quick bool) (*bench, func(), error) {
 		servers.Stop()
 	}
 	dynamodb, s3 := localaws.DynamoDB(servers.DynamoDBEndpoint), localaws.S3(servers.S3Endpoint)
-	err = localaws.CreateTable(ctx, dynamodb, table, outputs.Schema)
+	err = localaws.CreateTable(ctx, dynamodb, tableName, table.Schema)
 	if err == nil {
 		err = localaws.CreateBucket(ctx, s3, bucket)
 	}
@@ -107,13 +108,14 @@ func prepare(ctx context.Context, quick bool) (*bench, func(), error) {
 		stop()
 		return nil, nil, err
 	}
+	cfg := table.Config{DynamoDB: dynamodb, S3: s3, Table: tableName, Bucket: bucket}
 	b.scenes = &scenes{
 		events: filepath.Join(root, "events"),
-		store:  outputs.New(outputs.Config{DynamoDB: dynamodb, S3: s3, Table: table, Bucket: bucket}),
+		deps:   functions.NewDeps(cfg, uploads.Limits{}),
 		key:    key, issuer: b.stores.endpoint,
-		user: outputs.User{PK: 2, Username: "alice"},
+		caller: auth.Principal{Tenant: tenant, UserPK: 2, Username: "alice", Admin: true},
 	}
-	if err := b.scenes.seed(ctx); err != nil {
+	if err := seed(ctx, table.New(cfg)); err != nil {
 		stop()
 		return nil, nil, err
 	}
@@ -168,7 +170,7 @@ func (b *bench) environment(f functions.Function, memory int) []string {
 		"_HANDLER":                        "bootstrap",
 		"GOMEMLIMIT":                      functions.MemoryLimit(memory),
 		config.S3PathStyle:                "true",
-		config.Table:                      table,
+		config.Table:                      tableName,
 		config.Bucket:                     bucket,
 		config.UserPoolID:                 "us-east-1_bench",
 		config.UserPoolClient:             "bench",

@@ -15,8 +15,14 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"joboutputs/functions"
 	"joboutputs/shared/auth"
+	"joboutputs/shared/jobs"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
+	"joboutputs/shared/uploads"
+	"joboutputs/shared/users"
 )
 
 const tenant = "demo" // the events' own
@@ -25,10 +31,10 @@ const tenant = "demo" // the events' own
 // rows that are there, so that every invocation goes well and does all of its work.
 type scenes struct {
 	events string // the folder
-	store  *outputs.Store
+	deps   functions.Deps
 	key    *ecdsa.PrivateKey
 	issuer string
-	user   outputs.User
+	caller auth.Principal // who makes the rows
 
 	content string // of the next add; "" = the event's
 }
@@ -38,20 +44,20 @@ const content = "\x89bin\x00\xff\r\n"
 
 // seed is what the events speak of: job 2 runs on node 1, with an active output and a
 // soft-deleted one; job 6 is free, and job 7 waits for node 2.
-func (s *scenes) seed(ctx context.Context) error {
+func seed(ctx context.Context, into *table.Store) error {
 	began := time.Now().Add(-time.Hour).UTC().Truncate(time.Microsecond)
-	output := func(pk int64, name, typ string, deleted time.Time) outputs.ImportedOutput {
-		return outputs.ImportedOutput{Content: []byte(content), Output: outputs.Output{
+	output := func(pk int64, name, typ string, deleted time.Time) fixture.Output {
+		return fixture.Output{Content: []byte(content), Output: outputs.Output{
 			PK: pk, Job: 2, Name: name, Type: typ, Creator: 2, CreatorUsername: "alice", CreationTime: began, DeletionTime: deleted,
 		}}
 	}
-	return s.store.Import(auth.WithTenant(ctx, tenant), tenant, outputs.Import{
-		Jobs: []outputs.Job{
+	return fixture.Load(auth.WithTenant(ctx, tenant), into, tenant, fixture.Rows{
+		Jobs: []jobs.Job{
 			{PK: 2, Description: "train", Node: 1, Creator: 2, CreationTime: began, StartTime: began},
 			{PK: 6, Creator: 2, CreationTime: began},
 			{PK: 7, Node: 2, Creator: 2, CreationTime: began},
 		},
-		Outputs: []outputs.ImportedOutput{
+		Outputs: []fixture.Output{
 			output(5, "model", "Model<Domain<'Image Classification'>>", time.Time{}),
 			output(6, "train log", "txt", began),
 		},
@@ -83,20 +89,20 @@ func (s *scenes) adapt(ctx context.Context, name auth.Action, nth int, event map
 	fresh := func() string { return fmt.Sprintf("%s-%d-%d", name, time.Now().UnixNano(), nth) }
 	switch name {
 	case auth.OutputsDestroy, auth.JobsDeleteOutput:
-		_, err := s.store.Reinstate(ctx, tenant, 5)
+		_, err := s.deps.Outputs.Reinstate(ctx, tenant, 5)
 		return err
 	case auth.OutputsReinstate:
-		_, err := s.store.Destroy(ctx, tenant, 6)
+		_, err := s.deps.Outputs.Destroy(ctx, tenant, 6)
 		return err
 	case auth.OutputsHardDelete:
-		o, err := s.store.Add(ctx, tenant, outputs.Addition{Job: 2, Name: fresh(), Type: "txt", Content: []byte(content), Creator: s.user, Admit: admit})
+		o, err := s.deps.Outputs.Add(ctx, s.caller, outputs.Addition{Job: 2, Name: fresh(), Type: "txt", Content: []byte(content)})
 		param("pk", strconv.FormatInt(o.PK, 10))
 		return err
 	case auth.JobsAcquire:
-		_, err := s.store.Release(ctx, tenant, 6, 2)
+		_, err := s.deps.Jobs.Release(ctx, tenant, 6, 2)
 		return err
 	case auth.JobsRelease:
-		_, err := s.store.Acquire(ctx, tenant, 7, 2)
+		_, err := s.deps.Jobs.Acquire(ctx, tenant, 7, 2)
 		return err
 	case auth.JobsStart, auth.JobsFinish:
 		return s.job(ctx, name, event, param)
@@ -129,25 +135,27 @@ func (s *scenes) job(ctx context.Context, name auth.Action, event map[string]any
 	if err != nil {
 		return err
 	}
-	job, err := s.store.CreateJob(ctx, tenant, outputs.NewJob{Node: node, Creator: s.user})
+	job, err := s.deps.Jobs.Create(ctx, tenant, jobs.NewJob{Node: node, Creator: users.Of(s.caller)})
 	if err != nil {
 		return err
 	}
 	param("pk", strconv.FormatInt(job.PK, 10))
+	worker := s.caller
+	worker.Nodes, worker.Node = []int64{node}, node
 	if name == auth.JobsFinish {
-		_, err = s.store.Start(ctx, tenant, job.PK, node, admit)
+		_, err = s.deps.Jobs.Start(ctx, worker, job.PK)
 		return err
 	}
 	// The node works the job of the last invocation, which is the one before.
-	_, _ = s.store.Finish(ctx, tenant, job.PK-1, node, nil, admit)
+	_, _ = s.deps.Jobs.Finish(ctx, worker, job.PK-1, nil)
 	return nil
 }
 
 // upload begins a staged upload and sends its bytes.
 func (s *scenes) upload(ctx context.Context, name string) (id string, err error) {
-	sum, _ := outputs.SHA256("0fdc4480f645f4bfa04d4ad7394c3f45430013c55f1954c04b3e2027abfb28df")
-	u, err := s.store.BeginUpload(ctx, tenant, outputs.NewUpload{
-		Job: 2, Name: name, Type: "txt", Size: int64(len(content)), SHA256: sum, Creator: s.user, Admit: admit,
+	sum, _ := uploads.SHA256("0fdc4480f645f4bfa04d4ad7394c3f45430013c55f1954c04b3e2027abfb28df")
+	u, err := s.deps.Uploads.Begin(ctx, s.caller, uploads.NewUpload{
+		Job: 2, Name: name, Type: "txt", Size: int64(len(content)), SHA256: sum,
 	})
 	if err != nil {
 		return "", err
@@ -179,5 +187,3 @@ func (s *scenes) token() (string, error) {
 	unsigned.Header["kid"] = "bench"
 	return unsigned.SignedString(s.key)
 }
-
-func admit(outputs.Job) error { return nil }

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/test/bench/rows"
 )
 
@@ -96,7 +97,7 @@ func (b *bare) change(ctx context.Context, pk int64, deleted bool) error {
 	expression := "SET v = :next REMOVE deletion_time"
 	if deleted {
 		expression = "SET v = :next, deletion_time = :now"
-		values[":now"] = rows.Text(outputs.FormatTime(time.Now()))
+		values[":now"] = rows.Text(table.FormatTime(time.Now()))
 	}
 	update := func(key rows.Item) types.TransactWriteItem {
 		return types.TransactWriteItem{Update: &types.Update{
@@ -126,7 +127,7 @@ func (b *bare) add(ctx context.Context, job int64, name string) error {
 
 	now := time.Now().UTC()
 	object := ulid.MustNew(ulid.Timestamp(now), rand.Reader).String()
-	intent := rows.Key("W#"+strconv.Itoa(int(now.UnixMicro()%16)), outputs.FormatTime(now)+"#"+bareTenant+"#"+object)
+	intent := rows.Key("W#"+strconv.Itoa(int(now.UnixMicro()%16)), table.FormatTime(now)+"#"+bareTenant+"#"+object)
 	var pk int64
 	both, bothCtx := errgroup.WithContext(ctx)
 	both.Go(func() error {
@@ -161,7 +162,7 @@ func (b *bare) add(ctx context.Context, job int64, name string) error {
 	byPK, byName := rows.Both(bareTenant, &outputs.Output{
 		PK: pk, Job: job, Name: name, Type: typ, Creator: 1, CreatorUsername: user, CreationTime: now, Size: int64(len(content)),
 		ContentType: "application/json", SHA256: hex.EncodeToString(sum[:]),
-		Checksum: &outputs.Checksum{Algorithm: "SHA256", Type: "full", Value: checksum},
+		Checksum: &table.Checksum{Algorithm: "SHA256", Type: "full", Value: checksum},
 	}, object)
 	absent := aws.String("attribute_not_exists(PK)")
 	_, err = b.dynamodb.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{

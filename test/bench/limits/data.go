@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"joboutputs/shared/jobs"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
 )
 
@@ -19,12 +21,12 @@ const (
 
 	maxClients = 32
 
-	jobs       = 20 // pks 1 …, each full of
+	fullJobs   = 20 // pks 1 …, each full of
 	perJob     = 50 // small outputs, whose pks are 1 … 1,000
-	largeJob   = jobs + 1
-	largePK    = jobs*perJob + 1 // the first of
-	largeCount = 64              // outputs of 100 KB
-	firstAdd   = 100             // adds of a client have a job of their own, from this one on
+	largeJob   = fullJobs + 1
+	largePK    = fullJobs*perJob + 1 // the first of
+	largeCount = 64                  // outputs of 100 KB
+	firstAdd   = 100                 // adds of a client have a job of their own, from this one on
 )
 
 // content is 100 KB that no layer can make smaller.
@@ -36,15 +38,15 @@ var content = func() []byte {
 }()
 
 // small is an output to be read: all clients read all of them, in an order of their own.
-func small(client, n int) int64 { return int64(scatter(client, n)%(jobs*perJob)) + 1 }
+func small(client, n int) int64 { return int64(scatter(client, n)%(fullJobs*perJob)) + 1 }
 
 // own is an output that no other client changes.
 func own(client, n int) int64 {
-	const each = jobs * perJob / maxClients
+	const each = fullJobs * perJob / maxClients
 	return int64(client*each+n%each) + 1
 }
 
-func fullJob(client, n int) int64 { return int64(scatter(client, n)%jobs) + 1 }
+func fullJob(client, n int) int64 { return int64(scatter(client, n)%fullJobs) + 1 }
 
 func large(client, n int) int64 { return int64(scatter(client, n)%largeCount) + largePK }
 
@@ -72,19 +74,19 @@ func (g *names) newName() string {
 	return fmt.Sprintf("%s-%d", *g.once.Load(), g.n.Add(1))
 }
 
-func seed() outputs.Import {
+func seed() fixture.Rows {
 	made := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
-	var in outputs.Import
-	job := func(pk int64) outputs.Job {
-		return outputs.Job{PK: pk, Description: "benchmark", Node: 1, Creator: 1, CreationTime: made, StartTime: made.Add(time.Minute)}
+	var in fixture.Rows
+	job := func(pk int64) jobs.Job {
+		return jobs.Job{PK: pk, Description: "benchmark", Node: 1, Creator: 1, CreationTime: made, StartTime: made.Add(time.Minute)}
 	}
-	output := func(pk, job int64, content []byte) outputs.ImportedOutput {
-		return outputs.ImportedOutput{Content: content, Output: outputs.Output{
+	output := func(pk, job int64, content []byte) fixture.Output {
+		return fixture.Output{Content: content, Output: outputs.Output{
 			PK: pk, Job: job, Name: fmt.Sprintf("model-%d", pk), Type: "tflite", Creator: 1, CreatorUsername: "admin",
 			CreationTime: made.Add(time.Duration(pk) * time.Second), ContentType: "application/octet-stream",
 		}}
 	}
-	for pk := range int64(jobs * perJob) {
+	for pk := range int64(fullJobs * perJob) {
 		in.Outputs = append(in.Outputs, output(pk+1, pk/perJob+1, nil))
 	}
 	for i := range int64(largeCount) {
@@ -98,11 +100,11 @@ func seed() outputs.Import {
 }
 
 // addJobs are the jobs that outputs are added to.
-func addJobs() []outputs.Job {
+func addJobs() []jobs.Job {
 	made := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
-	var all []outputs.Job
+	var all []jobs.Job
 	for client := range maxClients {
-		all = append(all, outputs.Job{
+		all = append(all, jobs.Job{
 			PK: addJob(client), Description: "benchmark", Node: 1, Creator: 1, CreationTime: made, StartTime: made.Add(time.Minute),
 		})
 	}

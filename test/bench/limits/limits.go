@@ -15,7 +15,8 @@ import (
 
 	"joboutputs/shared/auth"
 	"joboutputs/shared/localaws"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/localaws/fixture"
+	"joboutputs/shared/table"
 	"joboutputs/test/bench/load"
 	"joboutputs/test/bench/result"
 )
@@ -110,7 +111,7 @@ func newRig(ctx context.Context) (_ *rig, err error) {
 	}
 	on := stores{DynamoDB: r.servers.DynamoDBEndpoint, S3: r.servers.S3Endpoint, Table: "bench", Bucket: "bench"}
 	dynamoDB, s3 := localaws.DynamoDB(on.DynamoDB), localaws.S3(on.S3)
-	if err := localaws.CreateTable(ctx, dynamoDB, on.Table, outputs.Schema); err != nil {
+	if err := localaws.CreateTable(ctx, dynamoDB, on.Table, table.Schema); err != nil {
 		return nil, err
 	}
 	if err := localaws.CreateBucket(ctx, s3, on.Bucket); err != nil {
@@ -121,13 +122,13 @@ func newRig(ctx context.Context) (_ *rig, err error) {
 
 // open loads what is stored before anything is measured, and starts the two processes.
 func (r *rig) open(ctx context.Context, on stores) (err error) {
-	store := outputs.New(outputs.Config{
+	into := table.New(table.Config{
 		DynamoDB: localaws.DynamoDB(on.DynamoDB), S3: localaws.S3(on.S3), Table: on.Table, Bucket: on.Bucket,
 	})
-	if err := store.Import(auth.WithTenant(ctx, tenant), tenant, seed()); err != nil {
+	if err := fixture.Load(auth.WithTenant(ctx, tenant), into, tenant, seed()); err != nil {
 		return err
 	}
-	if err := store.Import(auth.WithTenant(ctx, bareTenant), bareTenant, outputs.Import{Jobs: addJobs()}); err != nil {
+	if err := fixture.Load(auth.WithTenant(ctx, bareTenant), into, bareTenant, fixture.Rows{Jobs: addJobs()}); err != nil {
 		return err
 	}
 	if r.service, err = startChild(on); err != nil {

@@ -53,7 +53,7 @@ func TestOwn(t *testing.T) {
 	for client := range maxClients {
 		for n := range 1000 {
 			pk := own(client, n)
-			if pk < 1 || pk > jobs*perJob {
+			if pk < 1 || pk > fullJobs*perJob {
 				t.Fatalf("client %d changes output %d, which is not there", client, pk)
 			}
 			if other, ok := owner[pk]; ok && other != client {

@@ -1,5 +1,5 @@
 // Package rows is the table's rows as bare items, for benchmarks that read and write them
-// without the store: shared/outputs/keys.go and rows.go, said a second time. A test holds
+// without the store: shared/table/keys.go and rows.go, said a second time. A test holds
 // that they are what the store writes.
 package rows
 
@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 // Item is a row, or a key.
@@ -63,8 +64,8 @@ func Shard(tenant string, shard int) string { return "T#" + tenant + "#S" + strc
 func Both(tenant string, o *outputs.Output, object string) (byPK, byName Item) {
 	byPK, byName = attributes(o, object), attributes(o, object)
 	maps.Copy(byPK, OutputKey(tenant, o.PK))
-	byPK["TLPK"] = Text(Shard(tenant, int(o.PK%outputs.DefaultShards)))
-	byPK["TLSK"] = Text(fmt.Sprintf("%s#%010d", outputs.FormatTime(o.CreationTime), o.PK))
+	byPK["TLPK"] = Text(Shard(tenant, int(o.PK%table.DefaultShards)))
+	byPK["TLSK"] = Text(fmt.Sprintf("%s#%010d", table.FormatTime(o.CreationTime), o.PK))
 	maps.Copy(byName, NameKey(tenant, o.Job, o.Name, o.Type))
 	return byPK, byName
 }
@@ -73,7 +74,7 @@ func Both(tenant string, o *outputs.Output, object string) (byPK, byName Item) {
 func Job(tenant string, pk int64, created time.Time) Item {
 	i := Item{
 		"pk": Number(pk), "description": Text("benchmark"), "node": Number(1), "creator": Number(1), "v": Number(1),
-		"creation_time": Text(outputs.FormatTime(created)), "start_time": Text(outputs.FormatTime(created)),
+		"creation_time": Text(table.FormatTime(created)), "start_time": Text(table.FormatTime(created)),
 	}
 	maps.Copy(i, Key(JobPartition(tenant, pk), "JOB"))
 	return i
@@ -81,11 +82,11 @@ func Job(tenant string, pk int64, created time.Time) Item {
 
 func attributes(o *outputs.Output, object string) Item {
 	i := Item{
-		"pk": Number(o.PK), "job": Number(o.Job), "name": Text(o.Name), "creation_time": Text(outputs.FormatTime(o.CreationTime)),
+		"pk": Number(o.PK), "job": Number(o.Job), "name": Text(o.Name), "creation_time": Text(table.FormatTime(o.CreationTime)),
 		"size": Number(o.Size), "object": Text(object), "v": Number(1),
 	}
 	for name, value := range map[string]string{
-		"type": o.Type, "creator_username": o.CreatorUsername, "deletion_time": outputs.FormatTime(o.DeletionTime),
+		"type": o.Type, "creator_username": o.CreatorUsername, "deletion_time": table.FormatTime(o.DeletionTime),
 		"content_type": o.ContentType, "sha256": o.SHA256,
 	} {
 		if value != "" { // null is absent

@@ -11,7 +11,9 @@ import (
 
 	"joboutputs/shared/auth"
 	"joboutputs/shared/localaws/awstest"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/test/bench/rows"
 )
 
@@ -19,17 +21,17 @@ import (
 // that the service has.
 func TestBothAreWhatTheStoreWrites(t *testing.T) {
 	a := awstest.New(t)
-	store := outputs.New(outputs.Config{DynamoDB: a.DynamoDB, S3: a.S3, Table: a.Table, Bucket: a.Bucket})
+	store := table.New(a.StoreConfig())
 	o := outputs.Output{
 		PK: 7, Job: 3, Name: "model", Type: "tflite", Creator: 1, CreatorUsername: "alice", ContentType: "text/plain",
 		CreationTime: time.Date(2026, 1, 5, 9, 0, 0, 123_000, time.UTC),
 		DeletionTime: time.Date(2026, 1, 6, 9, 0, 0, 0, time.UTC),
 	}
-	in := outputs.Import{Outputs: []outputs.ImportedOutput{{Output: o, Content: []byte("hello")}}}
-	if err := store.Import(auth.WithTenant(t.Context(), "t"), "t", in); err != nil {
+	in := fixture.Rows{Outputs: []fixture.Output{{Output: o, Content: []byte("hello")}}}
+	if err := fixture.Load(auth.WithTenant(t.Context(), "t"), store, "t", in); err != nil {
 		t.Fatal(err)
 	}
-	stored, err := store.Output(auth.WithTenant(t.Context(), "t"), "t", 7) // with what the import made of the content
+	stored, err := outputs.New(store).Output(auth.WithTenant(t.Context(), "t"), "t", 7) // with what the import made of the content
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,14 +1,15 @@
 // Package scale drives the table's keys with adds of many tenants, some of them far busier
 // than others, and says which partition becomes hot first. It calls no store: the keys and
-// units are those of outputs.AddLoad. Called by test/bench.
+// units are those of an add (addLoad). Called by test/bench.
 package scale
 
 import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/test/bench/result"
 )
 
@@ -23,8 +24,30 @@ const (
 	lifetime  = 3     // changes of an output's entry in the timeline: add, soft delete, hard delete
 )
 
-// kinds of partitions, as outputs.AddLoad names them.
+// kinds of partitions, as addLoad names them.
 var kinds = []string{"counters", "job", "queue", "output", "timeline"}
+
+// partitionLoad is what an operation asks of one partition.
+type partitionLoad struct {
+	kind   string // one of kinds
+	key    string // of the partition
+	writes int    // write units, those of a transaction twice; rows of up to 1 KB
+	reads  int    // read units, strongly consistent; rows of up to 4 KB
+}
+
+// addLoad is what adding an output asks of the table and its index: the calls of
+// outputs.Store.Add, by the keys they use.
+func addLoad(tenant string, job int64, name, typ, object string, pk int64, shards int) []partitionLoad {
+	row := table.OutputRow{PK: pk, Job: job, Name: name, Type: typ, CreationTime: table.FormatTime(time.Unix(0, 0)), Object: object}
+	byPK, byName := row.ByPK(tenant, shards), row.ByName(tenant)
+	return []partitionLoad{
+		{kind: "job", key: byName.Partition, writes: 2, reads: 2},                                      // the job's row is read with the name's
+		{kind: "queue", key: table.QueueKey(time.Unix(0, 0), tenant, object).Partition, writes: 1 + 2}, // put, and deleted in the transaction
+		{kind: "counters", key: table.CountersKey(tenant).Partition, writes: 1},
+		{kind: "output", key: byPK.Partition, writes: 2},
+		{kind: "timeline", key: byPK.TimelineKey, writes: 1},
+	}
+}
 
 // Run simulates; quick, for fewer seconds.
 func Run(_ context.Context, quick bool) ([]result.Table, error) {
@@ -59,8 +82,8 @@ func simulate(rate, seconds, shards int) load {
 		most = max(most, last[name])
 		object := fmt.Sprintf("%010d%016x", n, random.Uint64())
 		//nolint:gosec // small
-		for _, l := range outputs.AddLoad(name, int64(job.Uint64())+1, fmt.Sprint("output ", n), "txt", object, last[name], shards) {
-			units[l.Kind][l.Key] += l.Writes
+		for _, l := range addLoad(name, int64(job.Uint64())+1, fmt.Sprint("output ", n), "txt", object, last[name], shards) {
+			units[l.kind][l.key] += l.writes
 		}
 	}
 	l := load{hottest: map[string]float64{}, busiest: float64(most) / float64(rate*seconds)}
@@ -80,10 +103,10 @@ func hottest(seconds int) result.Table {
 		Name: "scale-hottest", Title: "The hottest partition, by adds a second",
 		Columns: []string{"adds/s", "of the busiest tenant", "counters", "its busiest job", "queue", "an output", "timeline"},
 		Note: fmt.Sprintf("Write units a second; DynamoDB gives a partition %d. Simulated: %d tenants of %d running jobs, both chosen by Zipf's law (s = %.1f), "+
-			"seed %d, %d seconds, %d shards. Limits and what follows beyond them: shared/outputs/limits.go.", maxWrites, tenants, jobs, skew, seed, seconds, outputs.DefaultShards),
+			"seed %d, %d seconds, %d shards. Limits and what follows beyond them: the comment of package table.", maxWrites, tenants, jobs, skew, seed, seconds, table.DefaultShards),
 	}
 	for _, rate := range []int{1, 10, 100, 1_000, 10_000} {
-		l := simulate(rate, seconds, outputs.DefaultShards)
+		l := simulate(rate, seconds, table.DefaultShards)
 		row := []string{fmt.Sprint(rate), fmt.Sprintf("%.0f %%", 100*l.busiest)}
 		for _, kind := range kinds {
 			row = append(row, mark(l.hottest[kind]))
@@ -112,7 +135,7 @@ func shards(seconds int) result.Table {
 		Columns: []string{"adds/s"},
 		Note: fmt.Sprintf("Write units a second of the busiest tenant's hottest shard, each output being added, soft-deleted and hard-deleted (%d changes). "+
 			"The last line is one tenant at %d adds/s, more than which its counter does not give. The default, %d, is the least that keeps that line within %d; "+
-			"every list of a tenant asks each shard. `-c shards=N` chooses another, at any time: readers take the union.", lifetime, maxWrites, outputs.DefaultShards, maxWrites),
+			"every list of a tenant asks each shard. `-c shards=N` chooses another, at any time: readers take the union.", lifetime, maxWrites, table.DefaultShards, maxWrites),
 	}
 	for _, n := range shardCounts {
 		t.Columns = append(t.Columns, fmt.Sprintf("%d shards", n))
@@ -137,10 +160,10 @@ func alone(shards int) float64 {
 	units := map[string]int{}
 	top := 0
 	for pk := range int64(maxWrites) {
-		for _, l := range outputs.AddLoad("t", 1, fmt.Sprint(pk), "txt", fmt.Sprint(pk), pk+1, shards) {
-			if l.Kind == "timeline" {
-				units[l.Key] += lifetime * l.Writes
-				top = max(top, units[l.Key])
+		for _, l := range addLoad("t", 1, fmt.Sprint(pk), "txt", fmt.Sprint(pk), pk+1, shards) {
+			if l.kind == "timeline" {
+				units[l.key] += lifetime * l.writes
+				top = max(top, units[l.key])
 			}
 		}
 	}

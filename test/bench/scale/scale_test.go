@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/test/bench/result"
 )
 
@@ -14,8 +14,8 @@ import (
 func TestDefault(t *testing.T) {
 	for _, n := range shardCounts {
 		if alone(n) <= maxWrites {
-			if n != outputs.DefaultShards {
-				t.Errorf("%d shards are enough, and the default is %d", n, outputs.DefaultShards)
+			if n != table.DefaultShards {
+				t.Errorf("%d shards are enough, and the default is %d", n, table.DefaultShards)
 			}
 			return
 		}
@@ -23,7 +23,7 @@ func TestDefault(t *testing.T) {
 	t.Error("no number of shards is enough")
 }
 
-// TestLimits holds what shared/outputs/limits.go says: at a tenant's most its counter is
+// TestLimits verifies what the comment of package table says: at a tenant's most its counter is
 // full, while its timeline is not; the queue's 16 partitions are even.
 func TestLimits(t *testing.T) {
 	const rate = 10_000

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"joboutputs/shared/localaws"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 )
 
 // small compares the adding of many small files with the bare calls that adding them
@@ -99,7 +99,7 @@ func equalEntries(path string, want map[string][]byte) (int, error) {
 // newBare makes a table and a bucket like the service's, with a job in it.
 func newBare(ctx context.Context, stores *localaws.Servers) (*bare, error) {
 	b := &bare{db: localaws.DynamoDB(stores.DynamoDBEndpoint), s3: localaws.S3(stores.S3Endpoint), table: "bare", bucket: "bare"}
-	err := localaws.CreateTable(ctx, b.db, b.table, outputs.Schema)
+	err := localaws.CreateTable(ctx, b.db, b.table, table.Schema)
 	if err == nil {
 		err = localaws.CreateBucket(ctx, b.s3, b.bucket)
 	}

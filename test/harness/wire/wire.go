@@ -22,7 +22,7 @@ import (
 	"joboutputs/infra/local/issuer"
 	"joboutputs/infra/local/service"
 	"joboutputs/shared/auth"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/test/robustness/model"
 )
 
@@ -51,7 +51,7 @@ var client = &http.Client{
 func (w *Wire) Do(ctx context.Context, c model.Call) (model.Answer, error) {
 	switch c.Action {
 	case auth.Cleanup:
-		if _, err := w.service.Store.Cleanup(ctx, c.Grace); err != nil {
+		if _, err := w.service.Deps.Cleanup.Run(ctx, c.Grace); err != nil {
 			return model.Answer{Unknown: true}, nil //nolint:nilerr // it stops at the first error, and goes on when it runs again
 		}
 		return model.Answer{Status: http.StatusOK}, nil
@@ -325,4 +325,4 @@ func (w *Wire) token(c model.Caller) (string, error) {
 }
 
 // Time is how the model writes the service's time.
-func Time(t time.Time) string { return outputs.FormatTime(t) }
+func Time(t time.Time) string { return table.FormatTime(t) }

@@ -84,7 +84,7 @@ func try(b *bench.Bench, c trial) (broken []string, calls []faults.Call, err err
 	plan := c.plan(cleanupRequest)
 	var all sync.WaitGroup
 	for range c.cleanups {
-		all.Go(func() { _, _ = b.Rig.Service.Store.Cleanup(faults.With(ctx, plan), 0) })
+		all.Go(func() { _, _ = b.Rig.Service.Deps.Cleanup.Run(faults.With(ctx, plan), 0) })
 	}
 	all.Wait()
 	r.Planned(model.Call{Action: auth.Cleanup}, faults.NewPlan(nil)) // finishes what a fault stopped

@@ -67,7 +67,7 @@ func TestBetween(t *testing.T) {
 					done <- <-done // it has ended
 				}
 			}
-			if _, err := cleaner.Cleanup(faults.With(t.Context(), cleaning), 0); err != nil {
+			if _, err := cleaner.Run(faults.With(t.Context(), cleaning), 0); err != nil {
 				t.Fatal(err)
 			}
 			if !met {

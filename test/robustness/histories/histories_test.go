@@ -70,7 +70,7 @@ func afterwards(t *testing.T, b *bench.Bench) []string {
 	}
 	broken := stores.Broken(false)
 	b.Rig.Clock.Advance(25 * time.Hour)
-	if _, err := b.Rig.Service.Store.Cleanup(t.Context(), 0); err != nil {
+	if _, err := b.Rig.Service.Deps.Cleanup.Run(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
 	if stores, err = audit.Read(t.Context(), b.Rig.AWS); err != nil {

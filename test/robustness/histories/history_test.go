@@ -24,7 +24,7 @@ import (
 const (
 	clients    = 8
 	operations = 25 // of each client
-	uploads    = 2  // of each name
+	staged     = 2  // of each name
 )
 
 var names = []string{"a", "b", "c"}
@@ -61,7 +61,7 @@ func record(b *bench.Bench, seed uint64, faulty bool) *history {
 	}
 	bench.Started(h.Run)
 	for _, name := range names {
-		for i := range uploads {
+		for i := range staged {
 			c := model.Call{Action: auth.UploadsBegin, Job: 1, Name: name, Type: "bin", Content: fmt.Sprintf("upload %d of %s", i, name)}
 			c.Upload = h.Do(c).Upload.ID
 			c.Action = model.Send

@@ -13,8 +13,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"joboutputs/shared/auth"
+	domain "joboutputs/shared/cleanup"
 	"joboutputs/shared/localaws"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
+	"joboutputs/shared/uploads"
 	"joboutputs/test/harness/bench"
 	"joboutputs/test/harness/wire"
 	"joboutputs/test/report"
@@ -67,13 +69,13 @@ func races() []race {
 	}
 }
 
-// ahead is a store on the same table and bucket for which what is there is due.
-func ahead(b *bench.Bench) *outputs.Store {
-	return outputs.New(outputs.Config{
+// ahead is a cleaner of the same table and bucket for which what is there is due.
+func ahead(b *bench.Bench) *domain.Cleaner {
+	return domain.New(table.Config{
 		DynamoDB: localaws.DynamoDB(b.Rig.AWS.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, faults.Middleware) }),
 		S3:       localaws.S3(b.Rig.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, faults.Middleware) }),
 		Table:    b.Rig.AWS.Table, Bucket: b.Rig.AWS.Bucket,
-		Backoff: time.Millisecond, Now: func() time.Time { return b.Rig.Clock.Now().Add(outputs.DefaultUploadLife) },
+		Backoff: time.Millisecond, Now: func() time.Time { return b.Rig.Clock.Now().Add(uploads.DefaultLife) },
 	})
 }
 
@@ -119,7 +121,7 @@ func TestRaces(t *testing.T) {
 
 // meet makes two calls at once, one of them a little later, and finds the order that
 // explains both answers.
-func meet(r *bench.Run, ahead *outputs.Store, calls [2]model.Call, delay time.Duration, delayed int) (order string) {
+func meet(r *bench.Run, ahead *domain.Cleaner, calls [2]model.Call, delay time.Duration, delayed int) (order string) {
 	var (
 		answers [2]model.Answer
 		errs    [2]error
@@ -133,14 +135,14 @@ func meet(r *bench.Run, ahead *outputs.Store, calls [2]model.Call, delay time.Du
 		cleaned := c.At == late
 		c.At = wire.Time(r.Rig.Clock.Now())
 		if cleaned {
-			c.At = wire.Time(r.Rig.Clock.Now().Add(outputs.DefaultUploadLife))
+			c.At = wire.Time(r.Rig.Clock.Now().Add(uploads.DefaultLife))
 		}
 		all.Go(func() {
 			if i == delayed {
 				time.Sleep(delay)
 			}
 			if cleaned {
-				_, errs[i] = ahead.Cleanup(context.Background(), 0)
+				_, errs[i] = ahead.Run(context.Background(), 0)
 				answers[i].Status = 200
 				return
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/guregu/dynamo/v2"
 
+	"joboutputs/shared/cleanup"
 	"joboutputs/shared/localaws"
 )
 
@@ -20,13 +21,13 @@ import (
 // waiting for a cleanup.
 func (s *site) broken() ([]string, error) {
 	ctx := s.t.Context()
-	if _, err := s.store.Cleanup(ctx, 0); err != nil {
+	if _, err := cleanup.New(s.stores).Run(ctx, 0); err != nil {
 		return nil, err
 	}
 	var all []string
 	byPK, byName := map[string]map[string]any{}, map[string]map[string]any{}
 	db := localaws.DynamoDB(s.servers.DynamoDBEndpoint)
-	for pages := dynamodb.NewScanPaginator(db, &dynamodb.ScanInput{TableName: aws.String(table), ConsistentRead: aws.Bool(true)}); pages.HasMorePages(); {
+	for pages := dynamodb.NewScanPaginator(db, &dynamodb.ScanInput{TableName: aws.String(tableName), ConsistentRead: aws.Bool(true)}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err

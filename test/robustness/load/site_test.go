@@ -18,15 +18,18 @@ import (
 	"time"
 
 	"joboutputs/shared/auth"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/localaws"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
+	"joboutputs/shared/table"
 	"joboutputs/test/harness/servicetest"
 )
 
 const (
-	tenant = "load"
-	table  = "job-outputs" // as the local run names table and bucket
-	bucket = "job-outputs"
+	tenant    = "load"
+	tableName = "job-outputs" // as the local run names table and bucket
+	bucket    = "job-outputs"
 
 	firstStored = 1000 // pk of the first job of those whose outputs are there from the start
 	perJob      = 100  // outputs in each of these
@@ -37,7 +40,7 @@ type site struct {
 	t       *testing.T
 	dir     string
 	servers *localaws.Servers
-	store   *outputs.Store
+	stores  table.Config
 	stored  int // rows that are there from the start
 
 	cmd   *exec.Cmd
@@ -110,12 +113,13 @@ func newSite(t *testing.T, rows int) *site {
 			t.Logf("the end of the program's log:\n%s", log[max(0, len(log)-8000):])
 		}
 	})
-	s.store = outputs.New(outputs.Config{
-		DynamoDB: localaws.DynamoDB(s.servers.DynamoDBEndpoint), S3: localaws.S3(s.servers.S3Endpoint), Table: table, Bucket: bucket,
-	})
+	s.stores = table.Config{
+		DynamoDB: localaws.DynamoDB(s.servers.DynamoDBEndpoint), S3: localaws.S3(s.servers.S3Endpoint), Table: tableName, Bucket: bucket,
+	}
+	rowsOf := table.New(s.stores)
 	begun := time.Now()
 	for from := 0; from < rows; from += 1000 {
-		if err := s.store.Import(auth.WithTenant(t.Context(), tenant), tenant, batch(from, min(from+1000, rows))); err != nil {
+		if err := fixture.Load(auth.WithTenant(t.Context(), tenant), rowsOf, tenant, batch(from, min(from+1000, rows))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,15 +128,15 @@ func newSite(t *testing.T, rows int) *site {
 }
 
 // batch is rows from one number up to another, with their jobs.
-func batch(from, to int) outputs.Import {
+func batch(from, to int) fixture.Rows {
 	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	var in outputs.Import
+	var in fixture.Rows
 	for i := from; i < to; i++ {
 		pk, job := int64(i+1), int64(firstStored+i/perJob)
 		if i%perJob == 0 {
-			in.Jobs = append(in.Jobs, outputs.Job{PK: job, Node: 1, CreationTime: began, StartTime: began})
+			in.Jobs = append(in.Jobs, jobs.Job{PK: job, Node: 1, CreationTime: began, StartTime: began})
 		}
-		in.Outputs = append(in.Outputs, outputs.ImportedOutput{
+		in.Outputs = append(in.Outputs, fixture.Output{
 			Output:  outputs.Output{PK: pk, Job: job, Name: storedName(i), Type: "txt", Creator: 1, CreatorUsername: "admin", CreationTime: began.Add(time.Duration(i) * time.Second)},
 			Content: []byte(storedContent(i)),
 		})

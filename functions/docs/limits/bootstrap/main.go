@@ -5,7 +5,7 @@ import (
 	"joboutputs/functions/docs/limits"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/uploads"
 )
 
-func main() { api.Serve(limits.New(outputs.UploadLimits(config.Uploads()))) }
+func main() { api.Serve(limits.New(uploads.Limits(config.Uploads()))) }

@@ -5,9 +5,9 @@ import (
 	"joboutputs/functions/jobs/acquire"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 func main() {
-	api.Serve(acquire.New(outputs.Open(config.Storage())))
+	api.Serve(acquire.New(jobs.Open(config.Storage())))
 }

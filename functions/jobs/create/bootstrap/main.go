@@ -5,9 +5,9 @@ import (
 	"joboutputs/functions/jobs/create"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 func main() {
-	api.Serve(create.New(outputs.Open(config.Storage())))
+	api.Serve(create.New(jobs.Open(config.Storage())))
 }

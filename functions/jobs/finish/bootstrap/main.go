@@ -5,9 +5,9 @@ import (
 	"joboutputs/functions/jobs/finish"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 func main() {
-	api.Serve(finish.New(outputs.Open(config.Storage())))
+	api.Serve(finish.New(jobs.Open(config.Storage())))
 }

@@ -5,9 +5,9 @@ import (
 	"joboutputs/functions/jobs/release"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 func main() {
-	api.Serve(release.New(outputs.Open(config.Storage())))
+	api.Serve(release.New(jobs.Open(config.Storage())))
 }

@@ -5,9 +5,9 @@ import (
 	"joboutputs/functions/jobs/retrieve"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 func main() {
-	api.Serve(retrieve.New(outputs.Open(config.Storage())))
+	api.Serve(retrieve.New(jobs.Open(config.Storage())))
 }

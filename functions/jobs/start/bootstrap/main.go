@@ -5,9 +5,9 @@ import (
 	"joboutputs/functions/jobs/start"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/jobs"
 )
 
 func main() {
-	api.Serve(start.New(outputs.Open(config.Storage())))
+	api.Serve(start.New(jobs.Open(config.Storage())))
 }

@@ -5,9 +5,9 @@ import (
 	"joboutputs/functions/uploads/abort"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/uploads"
 )
 
 func main() {
-	api.Serve(abort.New(outputs.Open(config.Storage())))
+	api.Serve(abort.New(uploads.Open(config.Storage())))
 }

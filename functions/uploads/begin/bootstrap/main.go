@@ -5,9 +5,9 @@ import (
 	"joboutputs/functions/uploads/begin"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/uploads"
 )
 
 func main() {
-	api.Serve(begin.New(outputs.Open(config.Storage())))
+	api.Serve(begin.New(uploads.Open(config.Storage())))
 }

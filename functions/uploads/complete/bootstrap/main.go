@@ -5,9 +5,9 @@ import (
 	"joboutputs/functions/uploads/complete"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/uploads"
 )
 
 func main() {
-	api.Serve(complete.New(outputs.Open(config.Storage())))
+	api.Serve(complete.New(uploads.Open(config.Storage())))
 }

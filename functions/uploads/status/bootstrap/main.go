@@ -5,9 +5,9 @@ import (
 	"joboutputs/functions/uploads/status"
 	"joboutputs/shared/api"
 	"joboutputs/shared/config"
-	"joboutputs/shared/outputs"
+	"joboutputs/shared/uploads"
 )
 
 func main() {
-	api.Serve(status.New(outputs.Open(config.Storage())))
+	api.Serve(status.New(uploads.Open(config.Storage())))
 }

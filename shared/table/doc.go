@@ -1,13 +1,16 @@
-package outputs
-
-import "time"
-
-// How far one table goes. DynamoDB gives each partition 1,000 write units and 3,000 read
+// Package table is the one DynamoDB table and the one S3 bucket: their keys, rows and
+// schema, the clients with their retries, and how a store's errors become problems. It
+// knows no action: what is written when, and in which order, is in packages outputs, jobs,
+// uploads and cleanup, which alone import it.
+//
+// # How far one table goes
+//
+// DynamoDB gives each partition 1,000 write units and 3,000 read
 // units a second, and splits one by itself only where its keys do not grow with time
 // (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html).
 // An output is written by three operations in its life, each of which writes its entry in
-// the timeline: add, soft delete, hard delete. Steps below are seconds' sustained rates;
-// test/bench/scale drives AddLoad with skewed tenants and prints what becomes hot first.
+// the timeline: add, soft delete, hard delete. The rates below are sustained;
+// test/bench/scale drives the keys with skewed tenants and prints what becomes hot first.
 //
 //   - A tenant adds up to 1,000 outputs a second: each draws its pk from the one row of
 //     counters. Nothing else of a tenant is as narrow. Another tenant has another row.
@@ -27,25 +30,4 @@ import "time"
 //
 // What is beyond a limit is throttled, tried again by the SDK for about two seconds, and
 // then answered 503 with Retry-After.
-
-// PartitionLoad is what an operation asks of one partition.
-type PartitionLoad struct {
-	Kind   string // "output", "job", "counters", "queue" or "timeline"
-	Key    string // of the partition
-	Writes int    // write units, those of a transaction twice; rows of up to 1 KB
-	Reads  int    // read units, strongly consistent; rows of up to 4 KB
-}
-
-// AddLoad is what adding an output asks of the table and its index: Add's calls, by the
-// keys they use.
-func AddLoad(tenant string, job int64, name, typ, object string, pk int64, shards int) []PartitionLoad {
-	o := Output{PK: pk, Job: job, Name: name, Type: typ, CreationTime: time.Unix(0, 0), object: object}
-	byPK, byName := o.byPK(tenant, shards), o.byName(tenant)
-	return []PartitionLoad{
-		{Kind: "job", Key: byName.PartitionKey, Writes: 2, Reads: 2}, // the job's row is read with the name's
-		{Kind: "queue", Key: queueKey(object), Writes: 1 + 2},        // put, and deleted in the transaction
-		{Kind: "counters", Key: countersKey(tenant), Writes: 1},
-		{Kind: "output", Key: byPK.PartitionKey, Writes: 2},
-		{Kind: "timeline", Key: byPK.TimelineKey, Writes: 1},
-	}
-}
+package table
