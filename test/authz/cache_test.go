@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"joboutputs/functions"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 	"joboutputs/test/report"
 )
 
@@ -57,7 +57,7 @@ func TestCache(t *testing.T) {
 
 	type held struct {
 		cell    int
-		callers map[*world]servicetest.Caller
+		callers map[*world]harness.Caller
 		end     time.Time // of the token
 		kept    time.Time // when the authorizer was asked of it, as the one gateway remembers
 	}
@@ -68,7 +68,7 @@ func TestCache(t *testing.T) {
 		clock.pass(time.Duration(random.IntN(9)) * time.Second)
 		token := &live[random.IntN(len(live))]
 		if clock.Now().After(token.end.Add(ttl)) {
-			*token = held{cell: random.IntN(len(pool)), callers: map[*world]servicetest.Caller{}, end: clock.Now().Add(5 * time.Minute)}
+			*token = held{cell: random.IntN(len(pool)), callers: map[*world]harness.Caller{}, end: clock.Now().Add(5 * time.Minute)}
 			for _, w := range []*world{with, without} {
 				c := pool[token.cell]
 				token.callers[w] = c.principal.as(w, max(1, c.resource.number), c.another())

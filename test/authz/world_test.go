@@ -28,7 +28,7 @@ import (
 	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/uploads"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 )
 
 // The two tenants. A request's resource is of A, of B or of nobody.
@@ -50,7 +50,7 @@ func newWorld(t *testing.T, clock *clock, ttl time.Duration) *world {
 	t.Helper()
 	a := awstest.New(t)
 	w := &world{T: t, clock: clock}
-	log := &servicetest.Log{}
+	log := &harness.Log{}
 	t.Cleanup(func() { log.Check(t) })
 	var err error
 	w.svc, err = service.New(service.Config{
@@ -73,7 +73,7 @@ func newWorld(t *testing.T, clock *clock, ttl time.Duration) *world {
 }
 
 // send sends a request, and answers what came back.
-func (w *world) send(method, path, body string, c servicetest.Caller) (status int, answer string) {
+func (w *world) send(method, path, body string, c harness.Caller) (status int, answer string) {
 	w.Helper()
 	r := httptest.NewRequestWithContext(w.Context(), method, path, strings.NewReader(body))
 	r.Host = "api.test"
@@ -116,7 +116,7 @@ func mint(tb testing.TB, by *issuer.Issuer, now time.Time, change map[string]any
 // an owner; another is a node of no job.
 type principal struct {
 	name string
-	as   func(w *world, own, another int64) servicetest.Caller
+	as   func(w *world, own, another int64) harness.Caller
 }
 
 // notProved are how many of the kinds, the first ones, are callers whose token proves nothing.
@@ -124,13 +124,13 @@ const notProved = 8
 
 // principals are the kinds there are, from the least to the most powerful.
 func principals() []principal {
-	good := func(change map[string]any, node func(own, another int64) string) func(*world, int64, int64) servicetest.Caller {
-		return func(w *world, own, another int64) servicetest.Caller {
+	good := func(change map[string]any, node func(own, another int64) string) func(*world, int64, int64) harness.Caller {
+		return func(w *world, own, another int64) harness.Caller {
 			change := maps.Clone(change)
 			if grants, ok := change["nodes"].(string); ok {
 				change["nodes"] = []int64{map[string]int64{"own": own, "another": another}[grants]}
 			}
-			c := servicetest.Caller{Token: mint(w.T, w.svc.Issuer, w.clock.Now(), change)}
+			c := harness.Caller{Token: mint(w.T, w.svc.Issuer, w.clock.Now(), change)}
 			if node != nil {
 				c.Node = node(own, another)
 			}
@@ -145,16 +145,16 @@ func principals() []principal {
 		all[name] = value
 		return all
 	}
-	by := func(of func(*world) *issuer.Issuer) func(*world, int64, int64) servicetest.Caller {
-		return func(w *world, _, _ int64) servicetest.Caller {
-			return servicetest.Caller{Token: mint(w.T, of(w), w.clock.Now(), admin)}
+	by := func(of func(*world) *issuer.Issuer) func(*world, int64, int64) harness.Caller {
+		return func(w *world, _, _ int64) harness.Caller {
+			return harness.Caller{Token: mint(w.T, of(w), w.clock.Now(), admin)}
 		}
 	}
 	return []principal{
-		{"nobody", func(*world, int64, int64) servicetest.Caller { return servicetest.Caller{} }},
-		{"garbage", func(*world, int64, int64) servicetest.Caller { return servicetest.Caller{Token: "garbage"} }},
-		{"an admin whose token expired", func(w *world, _, _ int64) servicetest.Caller {
-			return servicetest.Caller{Token: mint(w.T, w.svc.Issuer, w.clock.Now().Add(-time.Hour), admin)}
+		{"nobody", func(*world, int64, int64) harness.Caller { return harness.Caller{} }},
+		{"garbage", func(*world, int64, int64) harness.Caller { return harness.Caller{Token: "garbage"} }},
+		{"an admin whose token expired", func(w *world, _, _ int64) harness.Caller {
+			return harness.Caller{Token: mint(w.T, w.svc.Issuer, w.clock.Now().Add(-time.Hour), admin)}
 		}},
 		{"an admin of another issuer", by(func(w *world) *issuer.Issuer { return w.foreign })},
 		{"an admin with a forged signature", by(func(w *world) *issuer.Issuer { return w.forge })},

@@ -19,7 +19,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"joboutputs/shared/api"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 	"joboutputs/test/openapicheck"
 	"joboutputs/test/report"
 )
@@ -41,7 +41,7 @@ func TestAnswersAreDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rig := servicetest.New(t)
+	rig := harness.New(t)
 	rig.Clock.Tick(time.Millisecond)
 	count := report.Count(600, 20_000)
 	var wg sync.WaitGroup
@@ -224,14 +224,14 @@ func stagedSum() string {
 }
 
 // stage begins uploads and sends their parts, so that there are some to complete.
-func (c *client) stage(rig *servicetest.Rig, tenant string) {
+func (c *client) stage(rig *harness.Rig, tenant string) {
 	admin := rig.Login(c.t, "admin", tenant)
 	for i := range 12 {
-		begun := admin.Do(c.t, rig.URL, servicetest.Request{Method: "POST", Path: "/v1/jobs/1/uploads", Body: fmt.Sprintf(`{"name":"staged-%d","type":"bin","size":%d}`, i, len(staged))})
+		begun := admin.Do(c.t, rig.URL, harness.Request{Method: "POST", Path: "/v1/jobs/1/uploads", Body: fmt.Sprintf(`{"name":"staged-%d","type":"bin","size":%d}`, i, len(staged))})
 		begun.Want(c.t, http.StatusCreated)
 		var upload struct{ ID string }
 		begun.Decode(c.t, &upload)
-		link := admin.Do(c.t, rig.URL, servicetest.Request{Method: "GET", Path: "/v1/jobs/1/uploads/" + upload.ID + "?sha256=" + stagedSum()})
+		link := admin.Do(c.t, rig.URL, harness.Request{Method: "GET", Path: "/v1/jobs/1/uploads/" + upload.ID + "?sha256=" + stagedSum()})
 		link.Want(c.t, http.StatusOK)
 		var parts struct {
 			Parts []struct {
@@ -240,16 +240,16 @@ func (c *client) stage(rig *servicetest.Rig, tenant string) {
 			}
 		}
 		link.Decode(c.t, &parts)
-		put := servicetest.Caller{}.Do(c.t, parts.Parts[0].URL, servicetest.Request{Method: "PUT", Body: staged, Header: parts.Parts[0].Headers})
+		put := harness.Caller{}.Do(c.t, parts.Parts[0].URL, harness.Request{Method: "PUT", Body: staged, Header: parts.Parts[0].Headers})
 		put.Want(c.t, http.StatusOK)
 		c.maker.Learn("id", upload.ID)
 	}
 }
 
 // knowledge is what means something in a world.
-func knowledge(t *testing.T, rig *servicetest.Rig, tenant string) map[string][]any {
+func knowledge(t *testing.T, rig *harness.Rig, tenant string) map[string][]any {
 	t.Helper()
-	pair := servicetest.Caller{}.Do(t, rig.URL, servicetest.Request{Method: "POST", Path: "/v1/auth/obtain", Body: fmt.Sprintf(`{"username":"admin@%s","password":"admin"}`, tenant)})
+	pair := harness.Caller{}.Do(t, rig.URL, harness.Request{Method: "POST", Path: "/v1/auth/obtain", Body: fmt.Sprintf(`{"username":"admin@%s","password":"admin"}`, tenant)})
 	var tokens struct{ Access, Refresh string }
 	pair.Decode(t, &tokens)
 	known := map[string][]any{

@@ -12,7 +12,7 @@ import (
 	"joboutputs/shared/jobs"
 	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/users"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 	"joboutputs/test/report"
 )
 
@@ -21,7 +21,7 @@ import (
 // without the key, and no call leaves.
 func TestBreach(t *testing.T) {
 	var calls recorder
-	rig := servicetest.New(t, calls.add)
+	rig := harness.New(t, calls.add)
 	rig.Load(t, seed, "alpha")
 	rig.Load(t, seed, "beta")
 	stores, rows := rig.Service.Deps, rig.Service.Table

@@ -17,7 +17,7 @@ import (
 
 	"joboutputs/functions"
 	"joboutputs/infra/local/issuer"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 	"joboutputs/test/report"
 )
 
@@ -92,16 +92,16 @@ func (t *tally) add(other tally) {
 // attempt is a probe sent by somebody.
 type attempt struct {
 	who    string
-	c      servicetest.Caller
+	c      harness.Caller
 	method string
 	probe  probe
 }
 
 // principals are who tries: of this tenant all kinds there are, and some who are nobody.
-func (w *tenants) principals() map[string]servicetest.Caller {
+func (w *tenants) principals() map[string]harness.Caller {
 	w.Helper()
 	admin, alice, bob := w.rig.Login(w.T, "admin", w.mine), w.rig.Login(w.T, "alice", w.mine), w.rig.Login(w.T, "bob", w.mine)
-	return map[string]servicetest.Caller{
+	return map[string]harness.Caller{
 		"admin": admin, "admin as a node": admin.As("11"), "admin as a node of theirs": admin.As("{node-id}"), "admin as a node that does not exist": admin.As("0"),
 		"alice": alice, "alice as a node": alice.As("11"), "alice as a node busy there": alice.As("505050"), "alice as what is no node": alice.As("x"),
 		"bob": bob, "nobody": {},
@@ -117,7 +117,7 @@ func (w *tenants) principals() map[string]servicetest.Caller {
 }
 
 // minted is a caller whose token is good but for the claims that are changed; nil takes one out.
-func (w *tenants) minted(name string, change map[string]any) servicetest.Caller {
+func (w *tenants) minted(name string, change map[string]any) harness.Caller {
 	w.Helper()
 	claims, err := w.rig.Service.Issuer.Claims(w.mine, name, issuer.UseAccess)
 	if err != nil {
@@ -129,12 +129,12 @@ func (w *tenants) minted(name string, change map[string]any) servicetest.Caller 
 	if err != nil {
 		w.Fatal(err)
 	}
-	return servicetest.Caller{Token: token}
+	return harness.Caller{Token: token}
 }
 
 // attempts are all there are, shuffled, in an order of which the first thousand already
 // have every route tried by everybody.
-func (w *tenants) attempts(principals map[string]servicetest.Caller) []attempt {
+func (w *tenants) attempts(principals map[string]harness.Caller) []attempt {
 	random := rand.New(rand.NewPCG(report.Seed(), uint64(len(w.mine)))) //nolint:gosec // repeatable, not secret
 	var groups [][]attempt
 	for _, who := range slices.Sorted(maps.Keys(principals)) {
@@ -168,7 +168,7 @@ func (w *tenants) attempts(principals map[string]servicetest.Caller) []attempt {
 	return all
 }
 
-// sight is what a servicetest.Caller can learn from an answer, and what it cost.
+// sight is what a caller can learn from an answer, and what it cost.
 type sight struct {
 	Status int
 	Header http.Header
@@ -183,7 +183,7 @@ var newUploadID = regexp.MustCompile(`^\{"id":"[0-9A-Z]{26}"`)
 var requestID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
 // look sends a filled probe and says what is seen, the caller's own texts taken out.
-func (w *tenants) look(c servicetest.Caller, p probe, req servicetest.Request, own func(gap) string) sight {
+func (w *tenants) look(c harness.Caller, p probe, req harness.Request, own func(gap) string) sight {
 	w.Helper()
 	w.requests++
 	w.calls.take()
@@ -257,7 +257,7 @@ func (w *tenants) check(a attempt) {
 	}
 }
 
-func (w *tenants) both(c servicetest.Caller, p probe, method string) (foreign, missing sight) {
+func (w *tenants) both(c harness.Caller, p probe, method string) (foreign, missing sight) {
 	w.Helper()
 	for _, side := range []struct {
 		s   *sight
@@ -289,14 +289,14 @@ func resources() map[string][]string {
 	return all
 }
 
-// controls holds that in its own tenant a servicetest.Caller can do everything: a service that
+// controls holds that in its own tenant a caller can do everything: a service that
 // answers nothing to anyone would pass the rest.
-func (w *tenants) controls(admin, alice servicetest.Caller) {
+func (w *tenants) controls(admin, alice harness.Caller) {
 	w.Helper()
 	node := alice.As("505050") // works another job, in the other tenant
 	pair := func() (refresh string) {
 		var pair struct{ Refresh string }
-		w.ok(&pair, 200, servicetest.Caller{}, "POST", "/v1/auth/obtain", fmt.Sprintf(`{"username":"alice@%s","password":"alice"}`, w.mine))
+		w.ok(&pair, 200, harness.Caller{}, "POST", "/v1/auth/obtain", fmt.Sprintf(`{"username":"alice@%s","password":"alice"}`, w.mine))
 		return pair.Refresh
 	}
 	const named = "/v1/jobs/{pk}/outputs/{name}/{type}"
@@ -306,7 +306,7 @@ func (w *tenants) controls(admin, alice servicetest.Caller) {
 	w.send(admin, "2", whole, "content of whole")
 	tried := map[string]bool{}
 	for _, tc := range []struct {
-		c                            servicetest.Caller
+		c                            harness.Caller
 		method, resource, path, body string
 		want                         int
 	}{
@@ -338,9 +338,9 @@ func (w *tenants) controls(admin, alice servicetest.Caller) {
 		{node, "DELETE", "/v1/jobs/{pk}/release", "1", "", 200},
 		{node, "POST", "/v1/jobs/{pk}/start", "5151515", "", 200},
 		{node, "POST", "/v1/jobs/{pk}/finish", "5151515", "", 200},
-		{servicetest.Caller{}, "POST", "/v1/auth/obtain", "", fmt.Sprintf(`{"username":"bob@%s","password":"bob"}`, w.mine), 200},
-		{servicetest.Caller{}, "POST", "/v1/auth/refresh", "", `{"refresh":"` + pair() + `"}`, 200},
-		{servicetest.Caller{}, "POST", "/v1/auth/verify", "", `{"token":"` + pair() + `"}`, 200},
+		{harness.Caller{}, "POST", "/v1/auth/obtain", "", fmt.Sprintf(`{"username":"bob@%s","password":"bob"}`, w.mine), 200},
+		{harness.Caller{}, "POST", "/v1/auth/refresh", "", `{"refresh":"` + pair() + `"}`, 200},
+		{harness.Caller{}, "POST", "/v1/auth/verify", "", `{"token":"` + pair() + `"}`, 200},
 	} {
 		values := strings.Split(tc.path+",,", ",")
 		path := strings.NewReplacer("{pk}", values[0], "{name}", values[1], "{id}", values[1], "{type}", values[2]).Replace(tc.resource)
@@ -367,7 +367,7 @@ func (w *tenants) controls(admin, alice servicetest.Caller) {
 	for _, r := range functions.Refused {
 		for _, method := range r.Methods {
 			w.refused(403, "permission_denied", admin, method, strings.Replace(r.Resource, "{pk}", "1", 1), "")
-			w.refused(401, "not_authenticated", servicetest.Caller{}, method, strings.Replace(r.Resource, "{pk}", "1", 1), "")
+			w.refused(401, "not_authenticated", harness.Caller{}, method, strings.Replace(r.Resource, "{pk}", "1", 1), "")
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"joboutputs/shared/filter"
 	"joboutputs/shared/table"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 )
 
 // probe is a request with gaps, like {x}, that are filled twice: with what exists in the
@@ -27,14 +27,14 @@ type probe struct {
 
 type gap struct{ name, foreign, missing string }
 
-func (p probe) filled(g func(gap) string, method string) servicetest.Request {
+func (p probe) filled(g func(gap) string, method string) harness.Request {
 	inPath, plain := make([]string, 0, 2*len(p.gaps)), make([]string, 0, 2*len(p.gaps))
 	for _, gap := range p.gaps {
 		inPath = append(inPath, "{"+gap.name+"}", url.PathEscape(g(gap)))
 		plain = append(plain, "{"+gap.name+"}", g(gap))
 	}
 	fill := strings.NewReplacer(plain...).Replace
-	req := servicetest.Request{Method: method, Path: strings.NewReplacer(inPath...).Replace(p.path) + fill(p.query), Body: fill(p.body), Header: map[string]string{}}
+	req := harness.Request{Method: method, Path: strings.NewReplacer(inPath...).Replace(p.path) + fill(p.query), Body: fill(p.body), Header: map[string]string{}}
 	for name, value := range p.header {
 		req.Header[name] = fill(value)
 	}

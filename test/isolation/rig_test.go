@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
 
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 )
 
 // output is what the API answers of one.
@@ -32,12 +32,12 @@ type output struct {
 // script is a client that goes on only while everything is as it should be.
 type script struct {
 	*testing.T
-	rig *servicetest.Rig
+	rig *harness.Rig
 }
 
-func (s script) do(c servicetest.Caller, method, path, body string, header ...string) servicetest.Answer {
+func (s script) do(c harness.Caller, method, path, body string, header ...string) harness.Answer {
 	s.Helper()
-	req := servicetest.Request{Method: method, Path: path, Body: body, Header: map[string]string{}}
+	req := harness.Request{Method: method, Path: path, Body: body, Header: map[string]string{}}
 	for i := 0; i < len(header); i += 2 {
 		req.Header[header[i]] = header[i+1]
 	}
@@ -45,7 +45,7 @@ func (s script) do(c servicetest.Caller, method, path, body string, header ...st
 }
 
 // ok expects a status and reads the answer's JSON, if v is not nil.
-func (s script) ok(v any, status int, c servicetest.Caller, method, path, body string, header ...string) servicetest.Answer {
+func (s script) ok(v any, status int, c harness.Caller, method, path, body string, header ...string) harness.Answer {
 	s.Helper()
 	a := s.do(c, method, path, body, header...)
 	a.Want(s, status)
@@ -56,7 +56,7 @@ func (s script) ok(v any, status int, c servicetest.Caller, method, path, body s
 }
 
 // refused expects a problem with a status and a code.
-func (s script) refused(status int, code string, c servicetest.Caller, method, path, body string) {
+func (s script) refused(status int, code string, c harness.Caller, method, path, body string) {
 	s.Helper()
 	var problem struct{ Code string }
 	s.ok(&problem, status, c, method, path, body)
@@ -66,7 +66,7 @@ func (s script) refused(status int, code string, c servicetest.Caller, method, p
 }
 
 // names of the outputs a list answers, in its order.
-func (s script) names(c servicetest.Caller, body string) []string {
+func (s script) names(c harness.Caller, body string) []string {
 	s.Helper()
 	var rows []output
 	s.ok(&rows, 200, c, "POST", "/v1/job-outputs/list", body)

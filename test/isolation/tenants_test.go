@@ -14,7 +14,7 @@ import (
 	"joboutputs/shared/auth"
 	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/uploads"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 )
 
 // seed is what both tenants have alike. Node 505050 is idle in it, as is 606060.
@@ -62,7 +62,7 @@ const canaryUser = "canary-user"
 
 func newTenants(t *testing.T, mine, theirs string) *tenants {
 	w := &tenants{mine: mine, theirs: theirs}
-	r := servicetest.New(t, w.calls.add)
+	r := harness.New(t, w.calls.add)
 	w.script = script{t, r}
 	r.Load(t, seed, mine)
 	r.Load(t, seed, theirs)
@@ -132,7 +132,7 @@ func (w *tenants) furnish() {
 
 // furnishKeyed makes calls with idempotency keys, as a user whose pk, name and node there
 // are in mine too, on a job that both have: but for the tenant, a call of mine is the same.
-func (w *tenants) furnishKeyed(admin servicetest.Caller) {
+func (w *tenants) furnishKeyed(admin harness.Caller) {
 	w.Helper()
 	key := func(of string) []string { return []string{"Idempotency-Key", "canary-key-" + of} }
 	w.ok(nil, 200, admin, "POST", "/v1/jobs/2/outputs/canary-keyed/bin", "", key("add")...)
@@ -171,7 +171,7 @@ func (w *tenants) keyedProbes(resource string) []probe {
 type staged struct{ job, id string }
 
 // begin begins an upload of content that names it.
-func (s script) begin(c servicetest.Caller, job, name string) (id string) {
+func (s script) begin(c harness.Caller, job, name string) (id string) {
 	s.Helper()
 	var upload struct{ ID string }
 	s.ok(&upload, 201, c, "POST", "/v1/jobs/"+job+"/uploads", fmt.Sprintf(`{"name":%q,"type":"bin","size":%d}`, name, len("content of "+name)))
@@ -179,13 +179,13 @@ func (s script) begin(c servicetest.Caller, job, name string) (id string) {
 }
 
 // send sends the content of an upload of one part.
-func (s script) send(c servicetest.Caller, job, id, content string) {
+func (s script) send(c harness.Caller, job, id, content string) {
 	s.Helper()
 	var upload struct{ Parts []uploads.Part }
 	s.ok(&upload, 200, c, "GET", fmt.Sprintf("/v1/jobs/%s/uploads/%s?sha256=%x", job, id, sha256.Sum256([]byte(content))), "")
 	for _, p := range upload.Parts {
-		r := servicetest.Request{Method: p.Method, Body: content[p.Offset : p.Offset+p.Size], Header: p.Headers}
-		servicetest.Caller{}.Do(s, *p.URL, r).Want(s, 200)
+		r := harness.Request{Method: p.Method, Body: content[p.Offset : p.Offset+p.Size], Header: p.Headers}
+		harness.Caller{}.Do(s, *p.URL, r).Want(s, 200)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"joboutputs/shared/localaws"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 	"joboutputs/test/report"
 )
 
@@ -25,7 +25,7 @@ func (c *complaints) Errorf(f string, a ...any) { c.said = append(c.said, f) }
 // TestCheckFails holds that every kind of secret is found, wherever in a line it stands, also
 // once the line was taken; and that an ordinary line is none.
 func TestCheckFails(t *testing.T) {
-	rig := servicetest.New(t)
+	rig := harness.New(t)
 	rig.Load(t, `{"tenant":"{tenant}","users":[{"pk":1,"username":"admin","password":"admin"}]}`, "acme")
 	token := rig.Login(t, "admin", "acme").Token
 	check, found, missed := report.Begin(t, "secrets", 0), 0, 0
@@ -53,7 +53,7 @@ func TestCheckFails(t *testing.T) {
 			},
 			func(l *slog.Logger) { l.Info(tc.text) },
 		} {
-			log, c := &servicetest.Log{}, &complaints{TB: t}
+			log, c := &harness.Log{}, &complaints{TB: t}
 			write(slog.New(slog.NewJSONHandler(log, nil)))
 			if taken := log.Take(); taken == "" {
 				t.Fatalf("%s: nothing was logged", name)

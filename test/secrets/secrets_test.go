@@ -15,7 +15,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"joboutputs/functions"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 	"joboutputs/test/report"
 )
 
@@ -47,10 +47,10 @@ func (f *failing) add(stack *middleware.Stack) error {
 func TestLogs(t *testing.T) {
 	check := report.Begin(t, "secrets", 0)
 	var f failing
-	rig := servicetest.New(t, f.add)
+	rig := harness.New(t, f.add)
 	rig.Load(t, strings.Replace(seed, "{sha256}", sum("canary"), 1), "acme")
 	admin := rig.Login(t, "admin", "acme")
-	callers := []servicetest.Caller{
+	callers := []harness.Caller{
 		{}, {Token: admin.Token[:len(admin.Token)-9]}, {Token: admin.Token + "canary"}, admin, admin.As("1"), admin.As("canary"), admin.As("canary-7"),
 	}
 	bodies := []string{
@@ -60,10 +60,10 @@ func TestLogs(t *testing.T) {
 		`{"expressions":[{"type":"contains","field":"name","sub_string":"canary"}]}`, `{"cursor":"canary","limit":1}`,
 	}
 	before, requests := rig.Log.Lines(), 0
-	send := func(c servicetest.Caller, method, path, body string) int {
+	send := func(c harness.Caller, method, path, body string) int {
 		requests++
 		f.calls.Store(0)
-		a := c.Do(t, rig.URL, servicetest.Request{Method: method, Path: path, Body: body, Header: map[string]string{
+		a := c.Do(t, rig.URL, harness.Request{Method: method, Path: path, Body: body, Header: map[string]string{
 			"Origin": "https://canary.test", "If-None-Match": `"canary"`, "Idempotency-Key": "canary", "X-Canary": "canary",
 		}})
 		return a.Status

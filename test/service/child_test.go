@@ -25,7 +25,7 @@ import (
 	"joboutputs/infra/local/service"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 )
 
 // served is the service in a process of its own.
@@ -109,7 +109,7 @@ func (s *served) peak(t *testing.T) int64 {
 
 func (s *served) login(t *testing.T, tenant string) caller {
 	t.Helper()
-	r := rig{&servicetest.Rig{URL: s.url}}
+	r := rig{&harness.Rig{URL: s.url}}
 	return r.Login(t, "admin", tenant)
 }
 

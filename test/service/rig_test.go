@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 )
 
 func TestMain(m *testing.M) {
@@ -15,15 +15,15 @@ func TestMain(m *testing.M) {
 }
 
 // rig is the service under test, with what these tests ask of its stores.
-type rig struct{ *servicetest.Rig }
+type rig struct{ *harness.Rig }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	return &rig{servicetest.New(t)}
+	return &rig{harness.New(t)}
 }
 
 type (
-	caller  = servicetest.Caller
-	request = servicetest.Request
-	answer  = servicetest.Answer
+	caller  = harness.Caller
+	request = harness.Request
+	answer  = harness.Answer
 )

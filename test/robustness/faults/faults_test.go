@@ -13,17 +13,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
 
-	"joboutputs/test/harness/bench"
+	"joboutputs/test/harness"
 	"joboutputs/test/report"
 	"joboutputs/test/robustness/faults"
 )
 
-// benches is how many cases run at once: most of a case is waiting for a store.
-const benches = 4
+// trials is how many cases run at once: most of a case is waiting for a store.
+const trials = 4
 
-// tryAll runs cases on several benches, and returns how many were run and how many broke a
+// tryAll runs cases on several trials, and returns how many were run and how many broke a
 // promise or the model.
-func tryAll(t *testing.T, check *report.Check, cases []trial) (tried, wrong int) {
+func tryAll(t *testing.T, check *report.Check, cases []faultCase) (tried, wrong int) {
 	t.Helper()
 	var (
 		next  atomic.Int64
@@ -31,8 +31,8 @@ func tryAll(t *testing.T, check *report.Check, cases []trial) (tried, wrong int)
 		all   sync.WaitGroup
 		lines sync.Mutex
 	)
-	for i := range benches {
-		b := bench.New(t, fmt.Sprintf("case-%d", i))
+	for i := range trials {
+		trial := harness.NewTrial(t, fmt.Sprintf("case-%d", i))
 		all.Go(func() {
 			for {
 				n := next.Add(1) - 1
@@ -41,7 +41,7 @@ func tryAll(t *testing.T, check *report.Check, cases []trial) (tried, wrong int)
 				}
 				check.Tell(int(n), len(cases))
 				c := cases[n]
-				broken, _, err := try(b, c)
+				broken, _, err := try(trial, c)
 				if err != nil {
 					broken = append(broken, "the case itself failed: "+err.Error())
 				}
@@ -62,10 +62,10 @@ func tryAll(t *testing.T, check *report.Check, cases []trial) (tried, wrong int)
 // recorded are the calls of a clean run of every scenario.
 func recorded(t *testing.T) map[string][]faults.Call {
 	t.Helper()
-	b := bench.New(t, "clean")
+	trial := harness.NewTrial(t, "clean")
 	all := map[string][]faults.Call{}
 	for _, s := range scenarios() {
-		broken, calls, err := try(b, trial{scenario: s, cleanups: 1})
+		broken, calls, err := try(trial, faultCase{scenario: s, cleanups: 1})
 		if err != nil {
 			t.Fatalf("%s: %v", s.name, err)
 		}
@@ -82,7 +82,7 @@ func recorded(t *testing.T) map[string][]faults.Call {
 func TestEveryFault(t *testing.T) {
 	t.Parallel()
 	check := report.Begin(t, "faults", report.Seed())
-	var cases []trial
+	var cases []faultCase
 	calls := recorded(t)
 	for _, s := range scenarios() {
 		for _, call := range calls[s.name] {
@@ -92,7 +92,7 @@ func TestEveryFault(t *testing.T) {
 				}
 				for retries := range 3 {
 					for cleanups := 1; cleanups <= 2; cleanups++ {
-						cases = append(cases, trial{s, map[point]faults.Kind{{0, call}: kind}, retries, cleanups})
+						cases = append(cases, faultCase{s, map[point]faults.Kind{{0, call}: kind}, retries, cleanups})
 					}
 				}
 			}
@@ -101,8 +101,8 @@ func TestEveryFault(t *testing.T) {
 	all := len(cases)
 	random := rand.New(rand.NewPCG(report.Seed(), 1)) //nolint:gosec // repeatable
 	random.Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
-	slices.SortStableFunc(cases, func(a, b trial) int { return a.rank() - b.rank() }) // what breaks most comes first
-	telling := slices.IndexFunc(cases, func(c trial) bool { return c.rank() > 0 })
+	slices.SortStableFunc(cases, func(a, b faultCase) int { return a.rank() - b.rank() }) // what breaks most comes first
+	telling := slices.IndexFunc(cases, func(c faultCase) bool { return c.rank() > 0 })
 	cases = cases[:report.Count(telling+20, all)]
 	tried, wrong := tryAll(t, check, cases)
 	check.AtLeast(fmt.Sprintf("cases (action, call, fault, retries, cleanups) tried, of %d there are", all), tried, len(cases))
@@ -111,7 +111,7 @@ func TestEveryFault(t *testing.T) {
 
 // rank is 0 for the cases that break most: a write that is the last, or whose answer is
 // lost, and nobody who tries again.
-func (c trial) rank() int {
+func (c faultCase) rank() int {
 	for p, kind := range c.faults {
 		if faults.Writes(p.call.Operation) && (kind == faults.CrashAfter || kind == faults.LostOnce) && c.retries == 0 && c.cleanups == 1 {
 			return 0
@@ -128,10 +128,10 @@ func TestPairs(t *testing.T) {
 	random := rand.New(rand.NewPCG(report.Seed(), 2)) //nolint:gosec // repeatable
 	all := scenarios()
 	want := report.Count(40, 5000)
-	var cases []trial
+	var cases []faultCase
 	for len(cases) < want {
 		s := all[random.IntN(len(all))]
-		c := trial{s, map[point]faults.Kind{}, random.IntN(3), 1 + random.IntN(2)}
+		c := faultCase{s, map[point]faults.Kind{}, random.IntN(3), 1 + random.IntN(2)}
 		for len(c.faults) < 2 {
 			request, of := random.IntN(c.retries+2), calls[s.name]
 			if request > c.retries {
@@ -153,7 +153,7 @@ func TestPairs(t *testing.T) {
 // nothing will ever remove, and the trial says so.
 func TestPlanted(t *testing.T) {
 	t.Parallel()
-	b := bench.New(t, "planted", func(stack *middleware.Stack) error {
+	trial := harness.NewTrial(t, "planted", func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("no intents", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			if put, ok := in.Parameters.(*dynamodb.PutItemInput); ok && put.Item["kind"] != nil {
 				return middleware.InitializeOutput{Result: &dynamodb.PutItemOutput{}}, middleware.Metadata{}, nil
@@ -166,7 +166,7 @@ func TestPlanted(t *testing.T) {
 			continue
 		}
 		crash := map[point]faults.Kind{{0, faults.Call{Operation: "TransactWriteItems", Nth: 1}}: faults.CrashBefore}
-		broken, _, err := try(b, trial{s, crash, 0, 1})
+		broken, _, err := try(trial, faultCase{s, crash, 0, 1})
 		if err != nil || len(broken) == 0 {
 			t.Errorf("broken: %v, %v", broken, err)
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"joboutputs/shared/auth"
-	"joboutputs/test/harness/bench"
+	"joboutputs/test/harness"
 	"joboutputs/test/robustness/faults"
 	"joboutputs/test/robustness/model"
 )
@@ -22,16 +22,16 @@ type point struct {
 
 const cleanupRequest = 9
 
-// trial is one case: which calls fail how, how often the client repeats its request, and how
-// many cleanups run at once afterwards.
-type trial struct {
+// faultCase is one case: which calls fail how, how often the client repeats its request, and
+// how many cleanups run at once afterwards.
+type faultCase struct {
 	scenario scenario
 	faults   map[point]faults.Kind
 	retries  int
 	cleanups int
 }
 
-func (c trial) String() string {
+func (c faultCase) String() string {
 	var all []string
 	for p, kind := range c.faults {
 		all = append(all, fmt.Sprintf("request %d, %s: %s", p.request, p.call, kind))
@@ -39,7 +39,7 @@ func (c trial) String() string {
 	return fmt.Sprintf("%s; %s; %d retries, %d cleanups", c.scenario.name, strings.Join(all, "; "), c.retries, c.cleanups)
 }
 
-func (c trial) plan(request int) *faults.Plan {
+func (c faultCase) plan(request int) *faults.Plan {
 	kinds := map[faults.Call]faults.Kind{}
 	for p, kind := range c.faults {
 		if p.request == request {
@@ -50,7 +50,7 @@ func (c trial) plan(request int) *faults.Plan {
 }
 
 // hidden reports whether the client must not notice a fault of a request.
-func (c trial) hidden(request int) bool {
+func (c faultCase) hidden(request int) bool {
 	for p, kind := range c.faults {
 		if p.request == request && !kind.Hidden() {
 			return false
@@ -60,14 +60,14 @@ func (c trial) hidden(request int) bool {
 }
 
 // try runs a case and says what was wrong with it, and which calls its action made.
-func try(b *bench.Bench, c trial) (broken []string, calls []faults.Call, err error) {
+func try(trial *harness.Trial, c faultCase) (broken []string, calls []faults.Call, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("%v", v)
 		}
 	}()
 	ctx := context.Background()
-	r := b.Begin()
+	r := trial.Begin()
 	c.scenario.setup(r)
 	call := c.scenario.call(r)
 	for request := range c.retries + 1 {
@@ -80,11 +80,11 @@ func try(b *bench.Bench, c trial) (broken []string, calls []faults.Call, err err
 		}
 	}
 	r.Audit(false)
-	b.Rig.Clock.Advance(25 * time.Hour) // what was abandoned is due
+	trial.Rig.Clock.Advance(25 * time.Hour) // what was abandoned is due
 	plan := c.plan(cleanupRequest)
 	var all sync.WaitGroup
 	for range c.cleanups {
-		all.Go(func() { _, _ = b.Rig.Service.Deps.Cleanup.Run(faults.With(ctx, plan), 0) })
+		all.Go(func() { _, _ = trial.Rig.Service.Deps.Cleanup.Run(faults.With(ctx, plan), 0) })
 	}
 	all.Wait()
 	r.Planned(model.Call{Action: auth.Cleanup}, faults.NewPlan(nil)) // finishes what a fault stopped

@@ -10,8 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"joboutputs/shared/auth"
-	"joboutputs/test/harness/bench"
-	"joboutputs/test/harness/wire"
+	"joboutputs/test/harness"
 	"joboutputs/test/robustness/faults"
 	"joboutputs/test/robustness/model"
 )
@@ -20,25 +19,25 @@ import (
 // its last step there: it becomes visible, with its bytes, or it is refused.
 func TestBetween(t *testing.T) {
 	t.Parallel()
-	b := bench.New(t, "between")
-	cleaner := ahead(b)
+	trial := harness.NewTrial(t, "between")
+	cleaner := ahead(trial)
 	add := model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "model", Type: "bin", Content: "content"}
 	for _, tc := range []struct {
 		name    string
-		setup   func(*bench.Run)
-		call    func(*bench.Run) model.Call
+		setup   func(*harness.Run)
+		call    func(*harness.Run) model.Call
 		stopped faults.Call // of the cleanup
 		visible bool        // whether the output must be; otherwise it must not
 	}{
-		{"add before the claim", bench.Started, func(*bench.Run) model.Call { return add }, faults.Call{Operation: "UpdateItem", Nth: 1}, true},
-		{"add after the claim", bench.Started, func(*bench.Run) model.Call { return add }, faults.Call{Operation: "DeleteObject", Nth: 1}, false},
-		{"add after the bytes", bench.Started, func(*bench.Run) model.Call { return add }, faults.Call{Operation: "DeleteItem", Nth: 1}, false},
-		{"complete before the claim", bench.Sent, func(r *bench.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "UpdateItem", Nth: 1}, true},
-		{"complete after the claim", bench.Sent, func(r *bench.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "UpdateItem", Nth: 2}, false},
-		{"complete after the end", bench.Sent, func(r *bench.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "DeleteObject", Nth: 1}, false},
+		{"add before the claim", harness.Started, func(*harness.Run) model.Call { return add }, faults.Call{Operation: "UpdateItem", Nth: 1}, true},
+		{"add after the claim", harness.Started, func(*harness.Run) model.Call { return add }, faults.Call{Operation: "DeleteObject", Nth: 1}, false},
+		{"add after the bytes", harness.Started, func(*harness.Run) model.Call { return add }, faults.Call{Operation: "DeleteItem", Nth: 1}, false},
+		{"complete before the claim", harness.Sent, func(r *harness.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "UpdateItem", Nth: 1}, true},
+		{"complete after the claim", harness.Sent, func(r *harness.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "UpdateItem", Nth: 2}, false},
+		{"complete after the end", harness.Sent, func(r *harness.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "DeleteObject", Nth: 1}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := b.Begin()
+			r := trial.Begin()
 			tc.setup(r)
 			ready, resume, done := make(chan struct{}), make(chan struct{}), make(chan model.Answer, 1)
 			adding := faults.NewPlan(nil)
@@ -49,7 +48,7 @@ func TestBetween(t *testing.T) {
 				}
 			}
 			c := tc.call(r)
-			c.Caller, c.At = r.Admin, wire.Time(b.Rig.Clock.Now())
+			c.Caller, c.At = r.Admin, harness.ModelTime(trial.Rig.Clock.Now())
 			go func() {
 				a, err := r.Wire.Do(faults.With(context.Background(), adding), c)
 				if err != nil {
@@ -85,7 +84,7 @@ func TestBetween(t *testing.T) {
 			if n := len(stores.State(r.Admin.Tenant).Outputs); (n == 1) != tc.visible {
 				t.Errorf("%d outputs are visible, want %v", n, tc.visible)
 			}
-			if err := b.Clear(); err != nil {
+			if err := trial.Clear(); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -96,26 +95,26 @@ func TestBetween(t *testing.T) {
 // output is written over.
 func TestCounterSetBack(t *testing.T) {
 	t.Parallel()
-	b := bench.New(t, "counter")
+	trial := harness.NewTrial(t, "counter")
 	for _, tc := range []struct {
 		name  string
-		setup func(*bench.Run)
-		call  func(*bench.Run) model.Call
+		setup func(*harness.Run)
+		call  func(*harness.Run) model.Call
 	}{
-		{"add", func(*bench.Run) {}, func(*bench.Run) model.Call {
+		{"add", func(*harness.Run) {}, func(*harness.Run) model.Call {
 			return model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "other", Type: "bin", Content: "other"}
 		}},
-		{"complete", func(r *bench.Run) {
+		{"complete", func(r *harness.Run) {
 			r.Upload = r.Do(r.OfUpload(auth.UploadsBegin)).Upload.ID
 			r.Do(r.OfUpload(model.Send))
-		}, func(r *bench.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }},
+		}, func(r *harness.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := b.Begin()
-			bench.Added(r)
+			r := trial.Begin()
+			harness.Added(r)
 			tc.setup(r)
-			_, err := b.Rig.AWS.DynamoDB.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
-				TableName: &b.Rig.AWS.Table,
+			_, err := trial.Rig.AWS.DynamoDB.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{
+				TableName: &trial.Rig.AWS.Table,
 				Key: map[string]types.AttributeValue{
 					"PK": &types.AttributeValueMemberS{Value: "T#" + r.Admin.Tenant + "#C"}, "SK": &types.AttributeValueMemberS{Value: "C"},
 				},
@@ -130,13 +129,13 @@ func TestCounterSetBack(t *testing.T) {
 				t.Errorf("with the pk of another output it was answered %+v", first)
 			}
 			r.Do(tc.call(r)) // the next one is free
-			b.Rig.Clock.Advance(25 * time.Hour)
+			trial.Rig.Clock.Advance(25 * time.Hour)
 			r.Do(model.Call{Action: auth.Cleanup})
 			r.Audit(true)
 			for _, what := range r.Broken {
 				t.Error(what)
 			}
-			if err := b.Clear(); err != nil {
+			if err := trial.Clear(); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -7,8 +7,7 @@ import (
 	"time"
 
 	"joboutputs/shared/auth"
-	"joboutputs/test/harness/audit"
-	"joboutputs/test/harness/bench"
+	"joboutputs/test/harness"
 	"joboutputs/test/report"
 	"joboutputs/test/robustness/model"
 )
@@ -22,13 +21,13 @@ func sum(content string) string {
 func TestHistories(t *testing.T) {
 	t.Parallel()
 	check := report.Begin(t, "histories", report.Seed())
-	b := bench.New(t, "history")
+	trial := harness.NewTrial(t, "history")
 	want, wantFaulty := report.Count(6, 500), report.Count(3, 200)
 	var recorded, faulty, calls, unanswered, illegal, undecided, broken int
 	for n := range want {
 		check.Tell(n, want)
 		withFaults := n < wantFaulty
-		h := record(b, report.Seed()*1_000_000+uint64(n), withFaults)
+		h := record(trial, report.Seed()*1_000_000+uint64(n), withFaults)
 		recorded++
 		calls += len(h.events)
 		if withFaults {
@@ -46,7 +45,7 @@ func TestHistories(t *testing.T) {
 		for _, what := range append(bad, open...) {
 			t.Errorf("history %d (faults: %v): %s is not explained, or not in time", n, withFaults, what)
 		}
-		for _, what := range append(h.Broken, append(h.strangers(), afterwards(t, b)...)...) {
+		for _, what := range append(h.Broken, append(h.strangers(), afterwards(t, trial)...)...) {
 			broken++
 			t.Errorf("history %d (faults: %v): %s", n, withFaults, what)
 		}
@@ -62,18 +61,18 @@ func TestHistories(t *testing.T) {
 
 // afterwards holds what is stored against what is promised, before and after a cleanup, and
 // clears it.
-func afterwards(t *testing.T, b *bench.Bench) []string {
+func afterwards(t *testing.T, trial *harness.Trial) []string {
 	t.Helper()
-	stores, err := audit.Read(t.Context(), b.Rig.AWS)
+	stores, err := harness.ReadStores(t.Context(), trial.Rig.AWS)
 	if err != nil {
 		t.Fatal(err)
 	}
 	broken := stores.Broken(false)
-	b.Rig.Clock.Advance(25 * time.Hour)
-	if _, err := b.Rig.Service.Deps.Cleanup.Run(t.Context(), 0); err != nil {
+	trial.Rig.Clock.Advance(25 * time.Hour)
+	if _, err := trial.Rig.Service.Deps.Cleanup.Run(t.Context(), 0); err != nil {
 		t.Fatal(err)
 	}
-	if stores, err = audit.Read(t.Context(), b.Rig.AWS); err != nil {
+	if stores, err = harness.ReadStores(t.Context(), trial.Rig.AWS); err != nil {
 		t.Fatal(err)
 	}
 	broken = append(broken, stores.Broken(true)...)
@@ -86,7 +85,7 @@ func afterwards(t *testing.T, b *bench.Bench) []string {
 // TestDoctored changes one answer of a history: it is explained no more.
 func TestDoctored(t *testing.T) {
 	t.Parallel()
-	b := bench.New(t, "doctored")
+	trial := harness.NewTrial(t, "doctored")
 	for _, tc := range []struct {
 		name   string
 		doctor func(*event) bool // whether it found what to change
@@ -106,7 +105,7 @@ func TestDoctored(t *testing.T) {
 			return e.call.Action == auth.JobsAddOutput && replace(&e.answer, e.answer.Code == "job_finished", model.Answer{Status: 409, Code: "job_not_started"})
 		}},
 	} {
-		h := record(b, 1, false)
+		h := record(trial, 1, false)
 		if tc.name != "" {
 			h.do(0, model.Call{Action: auth.JobsAddOutput, Caller: h.Admin, Job: 1, Name: "a", Type: "bin", Content: "late"}, nil)
 			h.do(0, model.Call{Action: auth.JobsGetOutputInfo, Caller: h.Admin, Job: 1, Name: "a", Type: "bin"}, nil)
@@ -119,7 +118,7 @@ func TestDoctored(t *testing.T) {
 		if !found || len(undecided) > 0 || (len(illegal) > 0) != (tc.name != "") {
 			t.Errorf("%q (found %v): illegal %v, undecided %v", tc.name, found, illegal, undecided)
 		}
-		if err := b.Clear(); err != nil {
+		if err := trial.Clear(); err != nil {
 			t.Fatal(err)
 		}
 	}

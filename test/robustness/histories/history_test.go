@@ -15,8 +15,7 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"joboutputs/shared/auth"
-	"joboutputs/test/harness/bench"
-	"joboutputs/test/harness/wire"
+	"joboutputs/test/harness"
 	"joboutputs/test/robustness/faults"
 	"joboutputs/test/robustness/model"
 )
@@ -40,8 +39,8 @@ type event struct {
 
 // history is what clients did in a tenant of their own.
 type history struct {
-	*bench.Run
-	wire   *wire.Wire
+	*harness.Run
+	wire   *harness.Wire
 	faulty bool
 
 	ticks  atomic.Int64
@@ -53,13 +52,13 @@ type history struct {
 
 // record sets a tenant up and lets the clients go. Calls go over the socket, but for those
 // that faults befall.
-func record(b *bench.Bench, seed uint64, faulty bool) *history {
-	h := &history{Run: b.Begin(), faulty: faulty}
-	h.wire = b.Wire
+func record(trial *harness.Trial, seed uint64, faulty bool) *history {
+	h := &history{Run: trial.Begin(), faulty: faulty}
+	h.wire = trial.Wire
 	if !faulty {
-		h.wire = wire.New(b.Rig.Service, b.Rig.URL)
+		h.wire = harness.NewWire(trial.Rig.Service, trial.Rig.URL)
 	}
-	bench.Started(h.Run)
+	harness.Started(h.Run)
 	for _, name := range names {
 		for i := range staged {
 			c := model.Call{Action: auth.UploadsBegin, Job: 1, Name: name, Type: "bin", Content: fmt.Sprintf("upload %d of %s", i, name)}

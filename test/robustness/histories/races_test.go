@@ -17,8 +17,7 @@ import (
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/table"
 	"joboutputs/shared/uploads"
-	"joboutputs/test/harness/bench"
-	"joboutputs/test/harness/wire"
+	"joboutputs/test/harness"
 	"joboutputs/test/report"
 	"joboutputs/test/robustness/faults"
 	"joboutputs/test/robustness/model"
@@ -28,8 +27,8 @@ import (
 type race struct {
 	name  string
 	often int
-	setup func(*bench.Run)
-	calls func(*bench.Run) [2]model.Call
+	setup func(*harness.Run)
+	calls func(*harness.Run) [2]model.Call
 }
 
 func races() []race {
@@ -39,43 +38,43 @@ func races() []race {
 	cleanup := model.Call{Action: auth.Cleanup, At: late}
 	const often, seldom = 1000, 250
 	return []race{
-		{"reinstate ∥ hard delete", often, func(r *bench.Run) { bench.Destroyed(r); r.Rig.Clock.Advance(time.Second) }, func(r *bench.Run) [2]model.Call {
+		{"reinstate ∥ hard delete", often, func(r *harness.Run) { harness.Destroyed(r); r.Rig.Clock.Advance(time.Second) }, func(r *harness.Run) [2]model.Call {
 			return [2]model.Call{{Action: auth.OutputsReinstate, PK: r.PK}, {Action: auth.OutputsHardDelete, PK: r.PK}}
 		}},
-		{"destroy ∥ hard delete", seldom, bench.Added, func(r *bench.Run) [2]model.Call {
+		{"destroy ∥ hard delete", seldom, harness.Added, func(r *harness.Run) [2]model.Call {
 			return [2]model.Call{{Action: auth.OutputsDestroy, PK: r.PK}, {Action: auth.OutputsHardDelete, PK: r.PK}}
 		}},
-		{"add ∥ add", often, bench.Started, func(*bench.Run) [2]model.Call { return [2]model.Call{add("first"), add("second")} }},
-		{"add ∥ add of another name", seldom, bench.Started, func(*bench.Run) [2]model.Call {
+		{"add ∥ add", often, harness.Started, func(*harness.Run) [2]model.Call { return [2]model.Call{add("first"), add("second")} }},
+		{"add ∥ add of another name", seldom, harness.Started, func(*harness.Run) [2]model.Call {
 			other := add("second")
 			other.Name = "other"
 			return [2]model.Call{add("first"), other}
 		}},
-		{"add ∥ complete", seldom, bench.Sent, func(r *bench.Run) [2]model.Call {
+		{"add ∥ complete", seldom, harness.Sent, func(r *harness.Run) [2]model.Call {
 			c := add("first")
 			c.Name = "staged"
 			return [2]model.Call{c, r.OfUpload(auth.UploadsComplete)}
 		}},
-		{"add ∥ cleanup in its grace", seldom, bench.Started, func(*bench.Run) [2]model.Call {
+		{"add ∥ cleanup in its grace", seldom, harness.Started, func(*harness.Run) [2]model.Call {
 			return [2]model.Call{add("content"), {Action: auth.Cleanup, Grace: grace}}
 		}},
-		{"complete ∥ complete", seldom, bench.Sent, func(r *bench.Run) [2]model.Call {
+		{"complete ∥ complete", seldom, harness.Sent, func(r *harness.Run) [2]model.Call {
 			return [2]model.Call{r.OfUpload(auth.UploadsComplete), r.OfUpload(auth.UploadsComplete)}
 		}},
-		{"complete ∥ cleanup", often, bench.Sent, func(r *bench.Run) [2]model.Call {
+		{"complete ∥ cleanup", often, harness.Sent, func(r *harness.Run) [2]model.Call {
 			return [2]model.Call{r.OfUpload(auth.UploadsComplete), cleanup}
 		}},
-		{"cleanup ∥ cleanup", often, bench.LeftSingle, func(*bench.Run) [2]model.Call { return [2]model.Call{cleanup, cleanup} }},
+		{"cleanup ∥ cleanup", often, harness.LeftSingle, func(*harness.Run) [2]model.Call { return [2]model.Call{cleanup, cleanup} }},
 	}
 }
 
 // ahead is a cleaner of the same table and bucket for which what is there is due.
-func ahead(b *bench.Bench) *domain.Cleaner {
+func ahead(trial *harness.Trial) *domain.Cleaner {
 	return domain.New(table.Config{
-		DynamoDB: localaws.DynamoDB(b.Rig.AWS.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, faults.Middleware) }),
-		S3:       localaws.S3(b.Rig.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, faults.Middleware) }),
-		Table:    b.Rig.AWS.Table, Bucket: b.Rig.AWS.Bucket,
-		Backoff: time.Millisecond, Now: func() time.Time { return b.Rig.Clock.Now().Add(uploads.DefaultLife) },
+		DynamoDB: localaws.DynamoDB(trial.Rig.AWS.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, faults.Middleware) }),
+		S3:       localaws.S3(trial.Rig.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, faults.Middleware) }),
+		Table:    trial.Rig.AWS.Table, Bucket: trial.Rig.AWS.Bucket,
+		Backoff: time.Millisecond, Now: func() time.Time { return trial.Rig.Clock.Now().Add(uploads.DefaultLife) },
 	})
 }
 
@@ -90,18 +89,18 @@ func TestRaces(t *testing.T) {
 			t.Parallel()
 			check := report.Begin(t, "races", report.Seed())
 			random := rand.New(rand.NewPCG(report.Seed(), 3)) //nolint:gosec // repeatable
-			b := bench.New(t, "race")
-			ahead := ahead(b)
+			trial := harness.NewTrial(t, "race")
+			ahead := ahead(trial)
 			want, wrong := report.Count(15, tc.often), 0
 			orders := map[string]int{}
 			for round := range want {
 				check.Tell(round, want)
-				r := b.Begin()
+				r := trial.Begin()
 				tc.setup(r)
 				order := meet(r, ahead, tc.calls(r), time.Millisecond/4<<random.IntN(8), round%2)
 				orders[order]++
 				r.Audit(false)
-				b.Rig.Clock.Advance(25 * time.Hour)
+				trial.Rig.Clock.Advance(25 * time.Hour)
 				r.Planned(model.Call{Action: auth.Cleanup}, faults.NewPlan(nil))
 				if err := r.Audit(true).Empty(t.Context()); err != nil {
 					t.Fatal(err)
@@ -121,7 +120,7 @@ func TestRaces(t *testing.T) {
 
 // meet makes two calls at once, one of them a little later, and finds the order that
 // explains both answers.
-func meet(r *bench.Run, ahead *domain.Cleaner, calls [2]model.Call, delay time.Duration, delayed int) (order string) {
+func meet(r *harness.Run, ahead *domain.Cleaner, calls [2]model.Call, delay time.Duration, delayed int) (order string) {
 	var (
 		answers [2]model.Answer
 		errs    [2]error
@@ -133,9 +132,9 @@ func meet(r *bench.Run, ahead *domain.Cleaner, calls [2]model.Call, delay time.D
 			c.Caller = r.Admin
 		}
 		cleaned := c.At == late
-		c.At = wire.Time(r.Rig.Clock.Now())
+		c.At = harness.ModelTime(r.Rig.Clock.Now())
 		if cleaned {
-			c.At = wire.Time(r.Rig.Clock.Now().Add(uploads.DefaultLife))
+			c.At = harness.ModelTime(r.Rig.Clock.Now().Add(uploads.DefaultLife))
 		}
 		all.Go(func() {
 			if i == delayed {

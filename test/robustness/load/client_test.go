@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 )
 
 // clients is how many there are, each with a job of its own, of the same pk.
@@ -44,7 +44,7 @@ type client struct {
 	job    int64
 	rnd    *rand.Rand
 	tally  *tally
-	caller servicetest.Caller
+	caller harness.Caller
 	since  time.Time // of the token
 
 	own  map[string]*held // by name
@@ -115,7 +115,7 @@ func (c *client) call(reads bool, method, path, body string, header map[string]s
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
-	response, err := c.caller.Send(ctx, c.site.url, servicetest.Request{Method: method, Path: path, Body: body, Header: header})
+	response, err := c.caller.Send(ctx, c.site.url, harness.Request{Method: method, Path: path, Body: body, Header: header})
 	var text []byte
 	if err == nil {
 		text, err = io.ReadAll(response.Body)

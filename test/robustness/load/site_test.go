@@ -23,7 +23,7 @@ import (
 	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/table"
-	"joboutputs/test/harness/servicetest"
+	"joboutputs/test/harness"
 )
 
 const (
@@ -202,18 +202,18 @@ func (s *site) end(signal os.Signal) {
 }
 
 // login gets a token; they live for five minutes.
-func (s *site) login(ctx context.Context) (servicetest.Caller, error) {
+func (s *site) login(ctx context.Context) (harness.Caller, error) {
 	body := fmt.Sprintf(`{"username":"admin@%s","password":"admin"}`, tenant)
-	response, err := servicetest.Caller{}.Send(ctx, s.url, servicetest.Request{Method: "POST", Path: "/v1/auth/obtain", Body: body})
+	response, err := harness.Caller{}.Send(ctx, s.url, harness.Request{Method: "POST", Path: "/v1/auth/obtain", Body: body})
 	if err != nil {
-		return servicetest.Caller{}, err
+		return harness.Caller{}, err
 	}
 	defer response.Body.Close()
 	var pair struct{ Access string }
 	if err := json.NewDecoder(response.Body).Decode(&pair); err != nil || response.StatusCode != http.StatusOK {
-		return servicetest.Caller{}, fmt.Errorf("log in: %s (%v)", response.Status, err)
+		return harness.Caller{}, fmt.Errorf("log in: %s (%v)", response.Status, err)
 	}
-	return servicetest.Caller{Token: pair.Access}, nil
+	return harness.Caller{Token: pair.Access}, nil
 }
 
 // usage is what the serving process uses after a collection of garbage.

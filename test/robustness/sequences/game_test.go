@@ -8,23 +8,21 @@ import (
 	"testing"
 	"time"
 
-	"joboutputs/test/harness/audit"
-	"joboutputs/test/harness/servicetest"
-	"joboutputs/test/harness/wire"
+	"joboutputs/test/harness"
 	"joboutputs/test/robustness/model"
 )
 
 // table is a service on which one game is played after another.
 type table struct {
-	rig   *servicetest.Rig
-	wire  *wire.Wire
+	rig   *harness.Rig
+	wire  *harness.Wire
 	games int
 	calls int
 }
 
-func newTable(tb testing.TB, middlewares ...servicetest.Middleware) *table {
-	rig := servicetest.New(tb, middlewares...)
-	return &table{rig: rig, wire: wire.New(rig.Service, rig.URL)}
+func newTable(tb testing.TB, middlewares ...harness.Middleware) *table {
+	rig := harness.New(tb, middlewares...)
+	return &table{rig: rig, wire: harness.NewWire(rig.Service, rig.URL)}
 }
 
 // game is a sequence in two tenants of its own, of which each has what the model says.
@@ -63,7 +61,7 @@ func (g *game) state(tenant string) model.State { return g.states[tenant][0] }
 func (g *game) do(c model.Call) (model.Answer, error) {
 	g.calls++
 	g.rig.Clock.Advance(time.Microsecond)
-	c.At = wire.Time(g.rig.Clock.Now())
+	c.At = harness.ModelTime(g.rig.Clock.Now())
 	a, err := g.wire.Do(context.Background(), c)
 	if err != nil {
 		return a, err
@@ -92,7 +90,7 @@ func (g *game) do(c model.Call) (model.Answer, error) {
 // table.
 func (g *game) end() error {
 	ctx := context.Background()
-	stores, err := audit.Read(ctx, g.rig.AWS)
+	stores, err := harness.ReadStores(ctx, g.rig.AWS)
 	if err != nil {
 		return err
 	}

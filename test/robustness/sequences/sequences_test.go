@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"joboutputs/shared/auth"
-	"joboutputs/test/harness/wire"
+	"joboutputs/test/harness"
 	"joboutputs/test/report"
 	"joboutputs/test/robustness/model"
 )
@@ -137,7 +137,7 @@ func play(t *rapid.T, g *game, kinds map[auth.Action]map[int]int) {
 			c.Job, c.Upload, c.Content = u.Job, u.ID, u.Content
 			if action == model.Send {
 				c.Caller = people(of)[0]
-				if u.State != "open" || u.Sent || u.Expires <= wire.Time(g.rig.Clock.Now()) {
+				if u.State != "open" || u.Sent || u.Expires <= harness.ModelTime(g.rig.Clock.Now()) {
 					t.Skip("nothing is to be sent")
 				}
 			} else if rapid.IntRange(0, 7).Draw(t, "other job") == 0 {

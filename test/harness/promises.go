@@ -1,4 +1,4 @@
-package audit
+package harness
 
 import (
 	"crypto/sha256"

@@ -1,4 +1,4 @@
-package servicetest
+package harness
 
 import (
 	"bytes"

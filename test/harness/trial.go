@@ -1,6 +1,4 @@
-// Package bench is a service on trial, with the model beside it: tests set up a tenant,
-// make calls that fail as planned or meet each other, and ask what was wrong.
-package bench
+package harness
 
 import (
 	"context"
@@ -8,31 +6,30 @@ import (
 	"strings"
 	"testing"
 
-	"joboutputs/test/harness/audit"
-	"joboutputs/test/harness/servicetest"
-	"joboutputs/test/harness/wire"
 	"joboutputs/test/robustness/faults"
 	"joboutputs/test/robustness/model"
 )
 
-// Bench is a service whose calls to AWS can fail, for one case after another.
-type Bench struct {
-	Rig  *servicetest.Rig
-	Wire *wire.Wire // in this process, so that a plan comes along
+// Trial is a service whose calls to AWS can fail as a test plans, with the model beside it.
+// It runs one case after another: a test sets up a tenant, makes calls, and reads in Broken
+// what was wrong.
+type Trial struct {
+	Rig  *Rig
+	Wire *Wire // in this process, so that a plan comes along
 	name string
 	runs int
 }
 
-// New makes a Bench, whose tenants' names begin with name.
-func New(tb testing.TB, name string, middlewares ...servicetest.Middleware) *Bench {
+// NewTrial makes a Trial, whose tenants' names begin with name.
+func NewTrial(tb testing.TB, name string, middlewares ...Middleware) *Trial {
 	tb.Helper()
-	rig := servicetest.NewHasty(tb, append(middlewares, faults.Middleware)...)
-	return &Bench{Rig: rig, Wire: wire.New(rig.Service, ""), name: name}
+	rig := NewHasty(tb, append(middlewares, faults.Middleware)...)
+	return &Trial{Rig: rig, Wire: NewWire(rig.Service, ""), name: name}
 }
 
 // Run is one case on its way, in a tenant of its own.
 type Run struct {
-	*Bench
+	*Trial
 	Admin, Node model.Caller
 	Possible    model.Possible
 	Broken      []string // what was wrong; none = nothing
@@ -43,17 +40,17 @@ type Run struct {
 	PartSize int64
 }
 
-// Node is the node that works the job.
-const Node = 7
+// TrialNode is the node that works the job of a Run.
+const TrialNode = 7
 
 // Begin begins a case.
-func (b *Bench) Begin() *Run {
-	b.runs++
-	tenant := fmt.Sprintf("%s-%d", b.name, b.runs)
+func (t *Trial) Begin() *Run {
+	t.runs++
+	tenant := fmt.Sprintf("%s-%d", t.name, t.runs)
 	return &Run{
-		Bench: b, Possible: model.Possible{model.New()}, Content: "content",
+		Trial: t, Possible: model.Possible{model.New()}, Content: "content",
 		Admin: model.Caller{Tenant: tenant, User: 1, Admin: true},
-		Node:  model.Caller{Tenant: tenant, User: 2, Nodes: []int64{Node}, Node: Node},
+		Node:  model.Caller{Tenant: tenant, User: 2, Nodes: []int64{TrialNode}, Node: TrialNode},
 	}
 }
 
@@ -63,7 +60,7 @@ func (r *Run) call(c model.Call) model.Call {
 		c.Caller = r.Admin
 	}
 	if c.At == "" {
-		c.At = wire.Time(r.Rig.Clock.Now())
+		c.At = ModelTime(r.Rig.Clock.Now())
 	}
 	return c
 }
@@ -99,8 +96,8 @@ func (r *Run) Planned(c model.Call, p *faults.Plan) model.Answer {
 
 // Audit reads everything there is and holds it against what is promised and what the
 // model permits.
-func (r *Run) Audit(cleaned bool) *audit.Stores {
-	stores, err := audit.Read(context.Background(), r.Rig.AWS)
+func (r *Run) Audit(cleaned bool) *Stores {
+	stores, err := ReadStores(context.Background(), r.Rig.AWS)
 	if err != nil {
 		panic(err)
 	}
@@ -112,8 +109,8 @@ func (r *Run) Audit(cleaned bool) *audit.Stores {
 }
 
 // Clear removes everything there is.
-func (b *Bench) Clear() error {
-	stores, err := audit.Read(context.Background(), b.Rig.AWS)
+func (t *Trial) Clear() error {
+	stores, err := ReadStores(context.Background(), t.Rig.AWS)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,4 @@
-// Package wire takes the model's calls to the service and brings its answers back: over
-// HTTP, through the local gateway, as the users and nodes of tenants that are made as
-// they are needed.
-package wire
+package harness
 
 import (
 	"bytes"
@@ -26,7 +23,9 @@ import (
 	"joboutputs/test/robustness/model"
 )
 
-// Wire is the way to a service. Safe for concurrent use.
+// Wire takes the model's calls to a service and brings its answers back: over HTTP, through
+// the local gateway, as users and nodes that it makes as they are needed. Safe for
+// concurrent use.
 type Wire struct {
 	service *service.Service
 	url     string // "" = the gateway is called in this process, which takes a context with it
@@ -35,16 +34,9 @@ type Wire struct {
 	tokens map[string]string
 }
 
-// New is the way to a service that is served at url, or in this process if it is "".
-func New(s *service.Service, url string) *Wire {
+// NewWire makes a Wire to a service that is served at url, or in this process if it is "".
+func NewWire(s *service.Service, url string) *Wire {
 	return &Wire{service: s, url: url, tokens: map[string]string{}}
-}
-
-// client follows nothing: a redirect is an answer.
-var client = &http.Client{
-	Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	Timeout:       time.Minute,
 }
 
 // Do makes a call. An error is the harness's own: whatever the service does is an answer.
@@ -63,7 +55,7 @@ func (w *Wire) Do(ctx context.Context, c model.Call) (model.Answer, error) {
 	if err != nil {
 		return model.Answer{}, err
 	}
-	return read(c, response)
+	return modelAnswer(c, response)
 }
 
 // target is the request of a call.
@@ -202,8 +194,8 @@ func (w *Wire) inProcess(r *http.Request) (a answer) {
 	return a
 }
 
-// read makes an answer of what the wire brought.
-func read(c model.Call, in answer) (model.Answer, error) {
+// modelAnswer makes the model's answer of what the wire brought.
+func modelAnswer(c model.Call, in answer) (model.Answer, error) {
 	a := model.Answer{Status: in.status}
 	if in.broken || in.status == http.StatusServiceUnavailable {
 		return model.Answer{Unknown: true, Status: in.status}, nil
@@ -324,5 +316,5 @@ func (w *Wire) token(c model.Caller) (string, error) {
 	return token, nil
 }
 
-// Time is how the model writes the service's time.
-func Time(t time.Time) string { return table.FormatTime(t) }
+// ModelTime is a time as the model writes it.
+func ModelTime(t time.Time) string { return table.FormatTime(t) }

@@ -1,7 +1,4 @@
-// Package audit reads a whole table and a whole bucket and says which of the service's
-// promises they break. It knows the keys by the drawing in shared/outputs/keys.go, and
-// shares no code with what writes them.
-package audit
+package harness
 
 import (
 	"context"
@@ -25,8 +22,10 @@ import (
 	"joboutputs/test/robustness/model"
 )
 
-// Stores is what is there: every row, every object with the bytes it has, every multipart
-// upload that is open.
+// Stores is what a whole table and a whole bucket hold: every row, every object with the
+// bytes it has, every multipart upload that is open. Broken says which of the service's
+// promises they break. It knows the keys by the drawing in shared/outputs/keys.go, and
+// shares no code with what writes them.
 type Stores struct {
 	rows       []row
 	objects    map[string][]byte
@@ -100,11 +99,11 @@ func (r row) tenant() string {
 
 func (r row) object() string { return "t/" + r.tenant() + "/" + r.Object }
 
-// Read reads everything there is. What goes while it is read, by a call that was given up
-// and is still under way, makes it begin again.
-func Read(ctx context.Context, a *awstest.AWS) (*Stores, error) {
+// ReadStores reads everything there is. What goes while it is read, by a call that was
+// given up and is still under way, makes it begin again.
+func ReadStores(ctx context.Context, a *awstest.AWS) (*Stores, error) {
 	for range 10 {
-		s, err := read(ctx, a)
+		s, err := readOnce(ctx, a)
 		var gone *s3types.NoSuchKey
 		if !errors.As(err, &gone) {
 			return s, err
@@ -113,7 +112,7 @@ func Read(ctx context.Context, a *awstest.AWS) (*Stores, error) {
 	return nil, errors.New("objects go while they are read")
 }
 
-func read(ctx context.Context, a *awstest.AWS) (*Stores, error) {
+func readOnce(ctx context.Context, a *awstest.AWS) (*Stores, error) {
 	s := &Stores{objects: map[string][]byte{}, multiparts: map[string]int{}, db: a.DynamoDB, s3: a.S3, table: a.Table, bucket: a.Bucket}
 	pages := dynamodb.NewScanPaginator(a.DynamoDB, &dynamodb.ScanInput{TableName: &a.Table, ConsistentRead: aws.Bool(true)})
 	for pages.HasMorePages() {

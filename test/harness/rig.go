@@ -1,7 +1,14 @@
-// Package servicetest is the whole service over a table and a bucket of its own, served on
-// a socket as the local run serves it, with what a test of it from outside needs: a clock,
-// the log, logins and plain requests.
-package servicetest
+// Package harness is what the tests of the whole service share:
+//
+//   - Rig is the service under test, with its Clock, its Log and the Callers that send it
+//     requests.
+//   - Wire takes the calls of the model (test/robustness/model) to the service and brings
+//     its answers back.
+//   - Trial is a Rig whose calls to AWS fail as a test plans, with the model beside it. Each
+//     case is a Run; setups.go has what a Run can begin with.
+//   - Stores is what the table and the bucket hold, and which of the service's promises that
+//     breaks.
+package harness
 
 import (
 	"context"
@@ -27,7 +34,8 @@ import (
 	"joboutputs/shared/localaws/awstest"
 )
 
-// Rig is the service under test.
+// Rig is the service under test: the whole service over a table and a bucket of its own,
+// served on a socket as the local run serves it.
 type Rig struct {
 	AWS     *awstest.AWS
 	Service *service.Service

@@ -1,7 +1,8 @@
-package bench
+package harness
 
 import (
 	"strings"
+	"sync"
 
 	"joboutputs/shared/auth"
 	"joboutputs/test/robustness/model"
@@ -9,11 +10,12 @@ import (
 
 const mib = 1 << 20
 
-// twoParts is content of the least size that S3 takes in two parts.
-var twoParts = strings.Repeat("x", 5*mib+1)
+// twoParts is content of the least size that S3 takes in two parts. It is made only when it
+// is needed, so that it counts in no process whose heap a test measures.
+var twoParts = sync.OnceValue(func() string { return strings.Repeat("x", 5*mib+1) })
 
 // InParts makes the upload's content one of two parts.
-func (r *Run) InParts() { r.Content, r.PartSize = twoParts, 5*mib }
+func (r *Run) InParts() { r.Content, r.PartSize = twoParts(), 5*mib }
 
 // OfUpload is a call on the upload there is, or to begin it.
 func (r *Run) OfUpload(action auth.Action) model.Call {
@@ -27,7 +29,7 @@ func Unnamed(r *Run) { r.Admin.Directory, r.Node.Directory = true, true }
 func Free(r *Run) { r.Do(model.Call{Action: auth.JobsCreate, PK: 1}) }
 
 // Acquired leaves job 1, which the node has.
-func Acquired(r *Run) { r.Do(model.Call{Action: auth.JobsCreate, PK: 1, Node: Node}) }
+func Acquired(r *Run) { r.Do(model.Call{Action: auth.JobsCreate, PK: 1, Node: TrialNode}) }
 
 // Started leaves it running.
 func Started(r *Run) {

@@ -1,4 +1,4 @@
-package audit_test
+package harness_test
 
 import (
 	"bytes"
@@ -13,8 +13,7 @@ import (
 
 	"joboutputs/shared/auth"
 	"joboutputs/shared/localaws/awstest"
-	"joboutputs/test/harness/audit"
-	"joboutputs/test/harness/bench"
+	"joboutputs/test/harness"
 	"joboutputs/test/robustness/faults"
 	"joboutputs/test/robustness/model"
 )
@@ -22,7 +21,7 @@ import (
 // TestPlanted breaks every promise by hand: the audit says so.
 func TestPlanted(t *testing.T) {
 	t.Parallel()
-	b := bench.New(t, "planted")
+	trial := harness.NewTrial(t, "planted")
 	for _, tc := range []struct {
 		name  string
 		plant func(*planter)
@@ -58,12 +57,12 @@ func TestPlanted(t *testing.T) {
 		}, "which does not run"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := b.Begin()
-			bench.Added(r)
-			p := &planter{t: t, aws: b.Rig.AWS, tenant: r.Admin.Tenant}
+			r := trial.Begin()
+			harness.Added(r)
+			p := &planter{t: t, aws: trial.Rig.AWS, tenant: r.Admin.Tenant}
 			p.look()
 			tc.plant(p)
-			stores, err := audit.Read(t.Context(), b.Rig.AWS)
+			stores, err := harness.ReadStores(t.Context(), trial.Rig.AWS)
 			p.must(err)
 			broken := strings.Join(stores.Broken(false), "\n")
 			if (broken == "") != (tc.want == "") || !strings.Contains(broken, tc.want) {
@@ -85,16 +84,16 @@ func TestPlanted(t *testing.T) {
 // TestLeft holds that what a crash leaves is broken only once it should have been cleaned up.
 func TestLeft(t *testing.T) {
 	t.Parallel()
-	b := bench.New(t, "left")
-	r := b.Begin()
-	bench.Started(r)
-	r.Planned(model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "n", Type: "t", Content: "x"}, bench.CrashAt("TransactWriteItems", 1))
+	trial := harness.NewTrial(t, "left")
+	r := trial.Begin()
+	harness.Started(r)
+	r.Planned(model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "n", Type: "t", Content: "x"}, harness.CrashAt("TransactWriteItems", 1))
 	r.Audit(false)
 	if len(r.Broken) > 0 {
 		t.Errorf("before the cleanup: %v", r.Broken)
 	}
 	r.Planned(model.Call{Action: auth.Cleanup, Grace: time.Hour}, faults.NewPlan(nil)) // for which it is too young
-	stores, err := audit.Read(t.Context(), b.Rig.AWS)
+	stores, err := harness.ReadStores(t.Context(), trial.Rig.AWS)
 	if err != nil {
 		t.Fatal(err)
 	}
