@@ -65,7 +65,7 @@ func TestCache(t *testing.T) {
 	differ, late := 0, 0
 	statuses := map[int]int{}
 	for sent := 0; sent < requests; sent++ {
-		clock.pass(time.Duration(random.IntN(9)) * time.Second)
+		clock.Advance(time.Duration(random.IntN(9)) * time.Second)
 		token := &live[random.IntN(len(live))]
 		if clock.Now().After(token.end.Add(ttl)) {
 			*token = held{cell: random.IntN(len(pool)), callers: map[*world]harness.Caller{}, end: clock.Now().Add(5 * time.Minute)}

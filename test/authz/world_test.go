@@ -7,24 +7,17 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"joboutputs/infra/local/issuer"
-	"joboutputs/infra/local/service"
 	"joboutputs/shared/auth"
 	"joboutputs/shared/jobs"
-	"joboutputs/shared/localaws"
-	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/uploads"
@@ -37,34 +30,26 @@ const (
 	tenantB = "tenant-b"
 )
 
-// world is a service, called without a network, with an issuer of its own and two others
-// that it does not trust.
+// world is a service with an issuer of its own and two others that it does not trust.
 type world struct {
 	*testing.T
-	svc            *service.Service
-	clock          *clock
+	rig            *harness.Rig
+	clock          *harness.Clock
 	foreign, forge *issuer.Issuer
 }
 
-func newWorld(t *testing.T, clock *clock, ttl time.Duration) *world {
+func newClock() *harness.Clock { return harness.NewClock(time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)) }
+
+func newWorld(t *testing.T, clock *harness.Clock, ttl time.Duration) *world {
 	t.Helper()
-	a := awstest.New(t)
-	w := &world{T: t, clock: clock}
-	log := &harness.Log{}
-	t.Cleanup(func() { log.Check(t) })
+	w := &world{T: t, rig: harness.Start(t, harness.Config{Now: clock.Now, TokenTTL: ttl}), clock: clock}
 	var err error
-	w.svc, err = service.New(service.Config{
-		DynamoDB: localaws.DynamoDB(a.DynamoDBEndpoint), S3: localaws.S3(a.S3Endpoint), Table: a.Table, Bucket: a.Bucket,
-		Log: slog.New(slog.NewJSONHandler(log, nil)), Now: clock.Now, TokenTTL: ttl,
-	})
-	if err == nil {
-		w.foreign, err = issuer.New(issuer.Config{Issuer: "http://joboutputs.local/another-issuer", Now: clock.Now})
-	}
+	w.foreign, err = issuer.New(issuer.Config{Issuer: "http://joboutputs.local/another-issuer", Now: clock.Now})
 	if err == nil { // says that it is ours, and has another key
 		w.forge, err = issuer.New(issuer.Config{Now: clock.Now})
 	}
 	if err == nil {
-		err = w.svc.Issuer.AddUser(issuer.User{Tenant: tenantA, PK: 1, Username: "admin", Password: "admin", Admin: true, Active: true})
+		err = w.rig.Service.Issuer.AddUser(issuer.User{Tenant: tenantA, PK: 1, Username: "admin", Password: "admin", Admin: true, Active: true})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -75,24 +60,11 @@ func newWorld(t *testing.T, clock *clock, ttl time.Duration) *world {
 // send sends a request, and answers what came back.
 func (w *world) send(method, path, body string, c harness.Caller) (status int, answer string) {
 	w.Helper()
-	r := httptest.NewRequestWithContext(w.Context(), method, path, strings.NewReader(body))
-	r.Host = "api.test"
-	if strings.HasPrefix(body, "{") {
-		r.Header.Set("Content-Type", "application/json")
+	a := c.Do(w, w.rig.URL, harness.Request{Method: method, Path: path, Body: body})
+	if a.Broken != nil {
+		w.Fatalf("%s %s: %v", method, path, a.Broken)
 	}
-	if c.Token != "" {
-		r.Header.Set("Authorization", "Bearer "+c.Token)
-	}
-	if c.Node != "" {
-		r.Header.Set("Node-Id", c.Node)
-	}
-	recorder := httptest.NewRecorder()
-	w.svc.ServeHTTP(recorder, r)
-	text, err := io.ReadAll(recorder.Result().Body)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return recorder.Code, string(text)
+	return a.Status, string(a.Body)
 }
 
 // mint signs the claims of a good token, changed as said; nil takes a claim out.
@@ -130,7 +102,7 @@ func principals() []principal {
 			if grants, ok := change["nodes"].(string); ok {
 				change["nodes"] = []int64{map[string]int64{"own": own, "another": another}[grants]}
 			}
-			c := harness.Caller{Token: mint(w.T, w.svc.Issuer, w.clock.Now(), change)}
+			c := harness.Caller{Token: mint(w.T, w.rig.Service.Issuer, w.clock.Now(), change)}
 			if node != nil {
 				c.Node = node(own, another)
 			}
@@ -154,7 +126,7 @@ func principals() []principal {
 		{"nobody", func(*world, int64, int64) harness.Caller { return harness.Caller{} }},
 		{"garbage", func(*world, int64, int64) harness.Caller { return harness.Caller{Token: "garbage"} }},
 		{"an admin whose token expired", func(w *world, _, _ int64) harness.Caller {
-			return harness.Caller{Token: mint(w.T, w.svc.Issuer, w.clock.Now().Add(-time.Hour), admin)}
+			return harness.Caller{Token: mint(w.T, w.rig.Service.Issuer, w.clock.Now().Add(-time.Hour), admin)}
 		}},
 		{"an admin of another issuer", by(func(w *world) *issuer.Issuer { return w.foreign })},
 		{"an admin with a forged signature", by(func(w *world) *issuer.Issuer { return w.forge })},
@@ -223,7 +195,7 @@ func (s seeds) add(route string, state int, r *resource, created time.Time) {
 func (w *world) load(s seeds) {
 	w.Helper()
 	for tenant, rows := range s {
-		if err := fixture.Load(auth.WithTenant(w.Context(), tenant), w.svc.Table, tenant, *rows); err != nil {
+		if err := fixture.Load(auth.WithTenant(w.Context(), tenant), w.rig.Service.Table, tenant, *rows); err != nil {
 			w.Fatal(err)
 		}
 	}
@@ -251,9 +223,9 @@ func (w *world) begin(state int, r *resource) error {
 		return nil
 	}
 	ctx, admin := auth.WithTenant(w.Context(), tenant), auth.Principal{Tenant: tenant, UserPK: 1, Admin: true}
-	u, err := w.svc.Deps.Uploads.Begin(ctx, admin, uploads.NewUpload{Job: r.number, Name: "staged", Type: "type", Size: 7})
+	u, err := w.rig.Service.Deps.Uploads.Begin(ctx, admin, uploads.NewUpload{Job: r.number, Name: "staged", Type: "type", Size: 7})
 	if err == nil && state == 1 {
-		err = w.svc.Deps.Uploads.Abort(ctx, admin, r.number, u.ID)
+		err = w.rig.Service.Deps.Uploads.Abort(ctx, admin, r.number, u.ID)
 	}
 	r.id = u.ID
 	return err
@@ -273,7 +245,7 @@ func (w *world) bodyOf(route string) string {
 	case "POST /v1/auth/obtain":
 		return `{"username":"admin@` + tenantA + `","password":"admin"}`
 	case "POST /v1/auth/refresh", "POST /v1/auth/verify":
-		pair, err := w.svc.Issuer.Obtain(context.WithoutCancel(w.Context()), "admin@"+tenantA, "admin")
+		pair, err := w.rig.Service.Issuer.Obtain(context.WithoutCancel(w.Context()), "admin@"+tenantA, "admin")
 		if err != nil {
 			w.Fatal(err)
 		}
@@ -285,24 +257,4 @@ func (w *world) bodyOf(route string) string {
 		return "{}"
 	}
 	return ""
-}
-
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock { return &clock{now: time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)} }
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
 }

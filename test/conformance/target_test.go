@@ -7,18 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"joboutputs/infra/local/gateway"
 	"joboutputs/infra/local/seed"
-	"joboutputs/infra/local/service"
-	"joboutputs/shared/localaws/awstest"
+	"joboutputs/test/harness"
 	"joboutputs/test/openapicheck"
 )
 
@@ -26,26 +22,15 @@ import (
 // Nothing else in this package knows the service.
 func newTarget(t *testing.T) *Target {
 	t.Helper()
-	aws := awstest.New(t)
-	svc, err := service.New(service.Config{DynamoDB: aws.DynamoDB, S3: aws.S3, Table: aws.Table, Bucket: aws.Bucket})
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := gateway.NewServer(svc, slog.New(slog.DiscardHandler))
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() { _ = server.Close() })
+	rig := harness.Start(t, harness.Config{Now: time.Now})
 	description, err := openapicheck.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	doors := &doors{addr: listener.Addr().String(), minter: svc.Issuer, open: map[string]login{}}
+	doors := &doors{addr: strings.TrimPrefix(rig.URL, "http://"), minter: rig.Service.Issuer, open: map[string]login{}}
 	return &Target{
 		Addr:  doors.addr,
-		Load:  func(ctx context.Context, s *seed.Seed) error { return svc.Load(ctx, s) },
+		Load:  func(ctx context.Context, s *seed.Seed) error { return rig.Service.Load(ctx, s) },
 		Token: doors.token,
 
 		Described: func(request []byte, got *Answer) error { return described(description, request, got) },

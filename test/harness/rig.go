@@ -1,7 +1,7 @@
 // Package harness is what the tests of the whole service share:
 //
 //   - Rig is the service under test, with its Clock, its Log and the Callers that send it
-//     requests.
+//     requests. A Script sends requests in a row and stops at a wrong status.
 //   - Wire takes the calls of the model (test/robustness/model) to the service and brings
 //     its answers back.
 //   - Trial is a Rig whose calls to AWS fail as a test plans, with the model beside it. Each
@@ -11,6 +11,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,8 +41,16 @@ type Rig struct {
 	AWS     *awstest.AWS
 	Service *service.Service
 	URL     string
-	Clock   *Clock
+	Clock   *Clock // nil if Config.Now is the clock
 	Log     *Log
+}
+
+// Config is what a Rig is made from; the zero value is what New takes.
+type Config struct {
+	Middlewares []Middleware
+	Now         func() time.Time // nil = Rig.Clock, which begins now and stands still
+	Backoff     time.Duration    // see outputs.Config
+	TokenTTL    time.Duration    // see gateway.Config
 }
 
 // Middleware is added to both of the service's AWS clients, e.g. to count or fail calls.
@@ -50,26 +59,31 @@ type Middleware = func(*middleware.Stack) error
 // New starts a service, which ends with the test.
 func New(tb testing.TB, middlewares ...Middleware) *Rig {
 	tb.Helper()
-	return start(tb, 0, middlewares)
+	return Start(tb, Config{Middlewares: middlewares})
 }
 
 // NewHasty is New for tests that fail calls on purpose: what is tried again is so at once.
 func NewHasty(tb testing.TB, middlewares ...Middleware) *Rig {
 	tb.Helper()
-	return start(tb, time.Millisecond, middlewares)
+	return Start(tb, Config{Middlewares: middlewares, Backoff: time.Millisecond})
 }
 
-func start(tb testing.TB, backoff time.Duration, middlewares []Middleware) *Rig {
+// Start starts a service as cfg says. It ends with the test.
+func Start(tb testing.TB, cfg Config) *Rig {
 	tb.Helper()
-	r := &Rig{AWS: awstest.New(tb), Clock: &Clock{now: time.Now().Truncate(time.Second)}, Log: &Log{}}
+	r := &Rig{AWS: awstest.New(tb), Log: &Log{}}
+	if cfg.Now == nil {
+		r.Clock = NewClock(time.Now().Truncate(time.Second))
+		cfg.Now = r.Clock.Now
+	}
 	tb.Cleanup(func() { r.Log.Check(tb) }) // after the server has ended
 	log := slog.New(slog.NewJSONHandler(r.Log, nil))
 	var err error
 	r.Service, err = service.New(service.Config{
-		DynamoDB: localaws.DynamoDB(r.AWS.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, middlewares...) }),
-		S3:       localaws.S3(r.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, middlewares...) }),
+		DynamoDB: localaws.DynamoDB(r.AWS.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, cfg.Middlewares...) }),
+		S3:       localaws.S3(r.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, cfg.Middlewares...) }),
 		Table:    r.AWS.Table, Bucket: r.AWS.Bucket,
-		Log: log, Now: r.Clock.Now, Backoff: backoff,
+		Log: log, Now: cfg.Now, Backoff: cfg.Backoff, TokenTTL: cfg.TokenTTL,
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -101,15 +115,29 @@ func (r *Rig) Load(tb testing.TB, text, tenant string) {
 	}
 }
 
-// Login returns a caller with a fresh access token. The user's password is the name.
+// Login logs a user in, whose password is the name.
 func (r *Rig) Login(tb testing.TB, name, tenant string) Caller {
 	tb.Helper()
+	c, err := Login(context.Background(), r.URL, name, tenant)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// Login returns a caller with a fresh access token from the service at url. The user's
+// password is the name.
+func Login(ctx context.Context, url, name, tenant string) (Caller, error) {
 	body := fmt.Sprintf(`{"username":%q,"password":%q}`, name+"@"+tenant, name)
-	a := Caller{}.Do(tb, r.URL, Request{Method: "POST", Path: "/v1/auth/obtain", Body: body})
-	a.Want(tb, http.StatusOK)
+	a, err := Caller{}.exchange(ctx, url, Request{Method: "POST", Path: "/v1/auth/obtain", Body: body})
+	if err != nil {
+		return Caller{}, fmt.Errorf("log in as %s@%s: %w", name, tenant, err)
+	}
 	var pair struct{ Access string }
-	a.Decode(tb, &pair)
-	return Caller{Token: pair.Access}
+	if err := json.Unmarshal(a.Body, &pair); err != nil || a.Status != http.StatusOK || a.Broken != nil {
+		return Caller{}, fmt.Errorf("log in as %s@%s: %d (%v) %.2000s", name, tenant, a.Status, cmp.Or(a.Broken, err), a.Body)
+	}
+	return Caller{Token: pair.Access}, nil
 }
 
 // Caller is who sends a request; the zero value is nobody.
@@ -150,15 +178,9 @@ func (c Caller) Send(ctx context.Context, url string, req Request) (*http.Respon
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("User-Agent", "client")
+	r.Header = c.header()
 	if strings.HasPrefix(req.Body, "{") {
 		r.Header.Set("Content-Type", "application/json")
-	}
-	if c.Token != "" {
-		r.Header.Set("Authorization", "Bearer "+c.Token)
-	}
-	if c.Node != "" {
-		r.Header.Set("Node-Id", c.Node)
 	}
 	for name, value := range req.Header {
 		r.Header.Set(name, value)
@@ -166,16 +188,43 @@ func (c Caller) Send(ctx context.Context, url string, req Request) (*http.Respon
 	return client.Do(r)
 }
 
-// Do sends a request and reads the answer to its end.
-func (c Caller) Do(tb testing.TB, url string, req Request) Answer {
-	tb.Helper()
-	response, err := c.Send(context.Background(), url, req)
-	if err != nil {
-		tb.Fatalf("%s %s: %v", req.Method, req.Path, err)
+// header is what every request of the caller has.
+func (c Caller) header() http.Header {
+	header := http.Header{}
+	header.Set("User-Agent", "client")
+	if c.Token != "" {
+		header.Set("Authorization", "Bearer "+c.Token)
 	}
+	if c.Node != "" {
+		header.Set("Node-Id", c.Node)
+	}
+	return header
+}
+
+// exchange sends a request and reads the answer to its end.
+func (c Caller) exchange(ctx context.Context, url string, req Request) (Answer, error) {
+	response, err := c.Send(ctx, url, req)
+	if err != nil {
+		return Answer{}, err
+	}
+	return readAnswer(req, response), nil
+}
+
+// readAnswer reads an answer to its end.
+func readAnswer(req Request, response *http.Response) Answer {
 	defer response.Body.Close()
 	a := Answer{Request: req, Status: response.StatusCode, Header: response.Header}
 	a.Body, a.Broken = io.ReadAll(response.Body)
+	return a
+}
+
+// Do sends a request and reads the answer to its end. No answer ends the test.
+func (c Caller) Do(tb testing.TB, url string, req Request) Answer {
+	tb.Helper()
+	a, err := c.exchange(context.Background(), url, req)
+	if err != nil {
+		tb.Fatalf("%s %s: %v", req.Method, req.Path, err)
+	}
 	return a
 }
 
@@ -201,6 +250,9 @@ type Clock struct {
 	now  time.Time
 	step time.Duration
 }
+
+// NewClock makes a Clock that stands at a time.
+func NewClock(at time.Time) *Clock { return &Clock{now: at} }
 
 // Now reads the clock.
 func (c *Clock) Now() time.Time {

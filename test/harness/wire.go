@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -135,78 +134,67 @@ func target(c model.Call) (method, path string, body []byte) {
 	panic(fmt.Sprintf("no request for the action %q", c.Action))
 }
 
-// answer is an HTTP answer; its body may have broken off.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-	broken bool
-}
-
-func (w *Wire) exchange(ctx context.Context, c model.Call, method, path string, body []byte) (answer, error) {
+func (w *Wire) exchange(ctx context.Context, c model.Call, method, path string, body []byte) (Answer, error) {
 	token, err := w.token(c.Caller)
 	if err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
-	r := httptest.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
-	r.Header.Set("User-Agent", "client")
-	r.Header.Set("Authorization", "Bearer "+token)
+	caller := Caller{Token: token}
 	if c.Caller.Node != 0 {
-		r.Header.Set("Node-Id", fmt.Sprint(c.Caller.Node))
+		caller.Node = fmt.Sprint(c.Caller.Node)
 	}
+	header := caller.header()
 	switch {
 	case c.ContentType != "" && c.Action == auth.JobsAddOutput:
-		r.Header.Set("Content-Type", c.ContentType)
+		header.Set("Content-Type", c.ContentType)
 	case len(body) > 0 && c.Action != auth.JobsAddOutput:
-		r.Header.Set("Content-Type", "application/json")
+		header.Set("Content-Type", "application/json")
 	}
 	if w.url == "" {
+		r := httptest.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
+		r.Header = header
 		return w.inProcess(r), nil
 	}
-	outgoing, err := http.NewRequestWithContext(ctx, method, w.url+path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, w.url+path, bytes.NewReader(body))
 	if err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
-	outgoing.Header = r.Header
-	response, err := client.Do(outgoing)
+	r.Header = header
+	response, err := client.Do(r)
 	if err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
-	defer response.Body.Close()
-	a := answer{status: response.StatusCode, header: response.Header}
-	a.body, err = io.ReadAll(response.Body)
-	a.broken = err != nil
-	return a, nil
+	return readAnswer(Request{Method: method, Path: path}, response), nil
 }
 
 // inProcess calls the gateway as its server would.
-func (w *Wire) inProcess(r *http.Request) (a answer) {
+func (w *Wire) inProcess(r *http.Request) (a Answer) {
 	recorder := httptest.NewRecorder()
 	defer func() {
 		if v := recover(); v != nil && v != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
 			panic(v)
 		} else if v != nil {
-			a.broken = true
+			a.Broken = http.ErrAbortHandler
 		}
-		a.status, a.header, a.body = recorder.Code, recorder.Header(), recorder.Body.Bytes()
+		a.Status, a.Header, a.Body = recorder.Code, recorder.Header(), recorder.Body.Bytes()
 	}()
 	w.service.ServeHTTP(recorder, r)
 	return a
 }
 
 // modelAnswer makes the model's answer of what the wire brought.
-func modelAnswer(c model.Call, in answer) (model.Answer, error) {
-	a := model.Answer{Status: in.status}
-	if in.broken || in.status == http.StatusServiceUnavailable {
-		return model.Answer{Unknown: true, Status: in.status}, nil
+func modelAnswer(c model.Call, in Answer) (model.Answer, error) {
+	a := model.Answer{Status: in.Status}
+	if in.Broken != nil || in.Status == http.StatusServiceUnavailable {
+		return model.Answer{Unknown: true, Status: in.Status}, nil
 	}
 	decode := func(v any) error {
-		if err := json.Unmarshal(in.body, v); err != nil {
-			return fmt.Errorf("%s answered %d: %w in %.500q", c.Action, in.status, err, in.body)
+		if err := json.Unmarshal(in.Body, v); err != nil {
+			return fmt.Errorf("%s answered %d: %w in %.500q", c.Action, in.Status, err, in.Body)
 		}
 		return nil
 	}
-	if in.status >= 400 {
+	if in.Status >= 400 {
 		var problem struct {
 			Code string
 			model.Holder
@@ -223,11 +211,11 @@ func modelAnswer(c model.Call, in answer) (model.Answer, error) {
 	case auth.OutputsDestroy, auth.UploadsAbort:
 		return a, nil
 	case auth.OutputsDownload, auth.JobsGetOutput:
-		a.Content = string(in.body)
+		a.Content = string(in.Body)
 		return a, nil
 	case auth.OutputsList:
 		if err := decode(&a.Outputs); err != nil { // cut off
-			return model.Answer{Unknown: true, Status: in.status}, nil //nolint:nilerr // which is how the service says so
+			return model.Answer{Unknown: true, Status: in.Status}, nil //nolint:nilerr // which is how the service says so
 		}
 		return a, nil
 	case auth.UploadsBegin, auth.UploadsStatus:
@@ -263,8 +251,8 @@ func (w *Wire) send(ctx context.Context, c model.Call) (model.Answer, error) {
 			Headers map[string]string
 		}
 	}
-	if err := json.Unmarshal(response.body, &links); err != nil || len(links.Parts) != len(parts) {
-		return model.Answer{}, fmt.Errorf("links of an upload: %d %.300q (%v)", response.status, response.body, err)
+	if err := json.Unmarshal(response.Body, &links); err != nil || len(links.Parts) != len(parts) {
+		return model.Answer{}, fmt.Errorf("links of an upload: %d %.300q (%v)", response.Status, response.Body, err)
 	}
 	for i, part := range parts {
 		r, err := http.NewRequestWithContext(ctx, "PUT", links.Parts[i].URL, bytes.NewReader(part))

@@ -46,7 +46,7 @@ func TestIsolation(t *testing.T) {
 					all.add(w.tally)
 				}()
 				bucket := w.bucket()
-				w.rig.Log.Take()
+				w.Rig.Log.Take()
 
 				attempts := w.attempts(w.principals())
 				wanted := report.Count(1_500, asked)/len(pairs) + 1
@@ -55,7 +55,7 @@ func TestIsolation(t *testing.T) {
 				}
 				w.quietLog() // before a user of theirs asks for what is theirs
 
-				w.controls(w.rig.Login(t, "admin", w.mine), w.rig.Login(t, "alice", w.mine))
+				w.controls(w.Rig.Login(t, "admin", w.mine), w.Rig.Login(t, "alice", w.mine))
 				w.quietLog()
 				w.seenByTheirOwn()
 				w.restore("everything")
@@ -100,7 +100,7 @@ type attempt struct {
 // principals are who tries: of this tenant all kinds there are, and some who are nobody.
 func (w *tenants) principals() map[string]harness.Caller {
 	w.Helper()
-	admin, alice, bob := w.rig.Login(w.T, "admin", w.mine), w.rig.Login(w.T, "alice", w.mine), w.rig.Login(w.T, "bob", w.mine)
+	admin, alice, bob := w.Rig.Login(w.T, "admin", w.mine), w.Rig.Login(w.T, "alice", w.mine), w.Rig.Login(w.T, "bob", w.mine)
 	return map[string]harness.Caller{
 		"admin": admin, "admin as a node": admin.As("11"), "admin as a node of theirs": admin.As("{node-id}"), "admin as a node that does not exist": admin.As("0"),
 		"alice": alice, "alice as a node": alice.As("11"), "alice as a node busy there": alice.As("505050"), "alice as what is no node": alice.As("x"),
@@ -119,13 +119,13 @@ func (w *tenants) principals() map[string]harness.Caller {
 // minted is a caller whose token is good but for the claims that are changed; nil takes one out.
 func (w *tenants) minted(name string, change map[string]any) harness.Caller {
 	w.Helper()
-	claims, err := w.rig.Service.Issuer.Claims(w.mine, name, issuer.UseAccess)
+	claims, err := w.Rig.Service.Issuer.Claims(w.mine, name, issuer.UseAccess)
 	if err != nil {
 		w.Fatal(err)
 	}
 	maps.Copy(claims, change)
 	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
-	token, err := w.rig.Service.Issuer.Mint(claims, nil)
+	token, err := w.Rig.Service.Issuer.Mint(claims, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func (w *tenants) look(c harness.Caller, p probe, req harness.Request, own func(
 	w.Helper()
 	w.requests++
 	w.calls.take()
-	a := c.Do(w, w.rig.URL, req)
+	a := c.Do(w, w.Rig.URL, req)
 	var sent []string
 	for _, gap := range p.gaps {
 		text := own(gap)
@@ -296,7 +296,7 @@ func (w *tenants) controls(admin, alice harness.Caller) {
 	node := alice.As("505050") // works another job, in the other tenant
 	pair := func() (refresh string) {
 		var pair struct{ Refresh string }
-		w.ok(&pair, 200, harness.Caller{}, "POST", "/v1/auth/obtain", fmt.Sprintf(`{"username":"alice@%s","password":"alice"}`, w.mine))
+		w.OK(&pair, 200, harness.Caller{}, "POST", "/v1/auth/obtain", fmt.Sprintf(`{"username":"alice@%s","password":"alice"}`, w.mine))
 		return pair.Refresh
 	}
 	const named = "/v1/jobs/{pk}/outputs/{name}/{type}"
@@ -344,13 +344,13 @@ func (w *tenants) controls(admin, alice harness.Caller) {
 	} {
 		values := strings.Split(tc.path+",,", ",")
 		path := strings.NewReplacer("{pk}", values[0], "{name}", values[1], "{id}", values[1], "{type}", values[2]).Replace(tc.resource)
-		w.ok(nil, tc.want, tc.c, tc.method, path, tc.body)
+		w.OK(nil, tc.want, tc.c, tc.method, path, tc.body)
 		tried[tc.method+" "+tc.resource] = true
 	}
 	for _, p := range w.probes["/v1/job-outputs/list"] {
 		if p.cursor != 0 { // one of theirs is refused, one of mine is good
 			req := p.filled(func(g gap) string { return g.foreign }, "POST")
-			w.ok(nil, p.cursor, admin, "POST", req.Path, req.Body)
+			w.OK(nil, p.cursor, admin, "POST", req.Path, req.Body)
 		}
 	}
 	for resource, methods := range resources() {
@@ -358,7 +358,7 @@ func (w *tenants) controls(admin, alice harness.Caller) {
 			switch {
 			case tried[method+" "+resource]:
 			case !strings.Contains(resource, "{") && (method == "GET" || method == "HEAD"): // a document
-				w.ok(nil, 200, admin, method, resource, "")
+				w.OK(nil, 200, admin, method, resource, "")
 			default:
 				w.Errorf("no control for %s %s", method, resource)
 			}
@@ -366,8 +366,8 @@ func (w *tenants) controls(admin, alice harness.Caller) {
 	}
 	for _, r := range functions.Refused {
 		for _, method := range r.Methods {
-			w.refused(403, "permission_denied", admin, method, strings.Replace(r.Resource, "{pk}", "1", 1), "")
-			w.refused(401, "not_authenticated", harness.Caller{}, method, strings.Replace(r.Resource, "{pk}", "1", 1), "")
+			w.Refused(403, "permission_denied", admin, method, strings.Replace(r.Resource, "{pk}", "1", 1), "")
+			w.Refused(401, "not_authenticated", harness.Caller{}, method, strings.Replace(r.Resource, "{pk}", "1", 1), "")
 		}
 	}
 }
@@ -376,7 +376,7 @@ func (w *tenants) controls(admin, alice harness.Caller) {
 // other tenant they do, every one that an answer can show, and differ from what is missing.
 func (w *tenants) seenByTheirOwn() {
 	w.Helper()
-	own := w.rig.Login(w.T, canaryUser, w.theirs)
+	own := w.Rig.Login(w.T, canaryUser, w.theirs)
 	seen, differ := map[string]bool{}, 0
 	for _, tc := range []struct{ method, resource string }{
 		{"GET", "/v1/job-outputs/{pk}"}, {"POST", "/v1/job-outputs/{pk}/download"}, {"POST", "/v1/job-outputs/list"},
@@ -410,7 +410,7 @@ func (w *tenants) seenByTheirOwn() {
 		w.Errorf("for a user of %s only %d probes differ from what is missing", w.theirs, differ)
 	}
 	byUsername := `{"expressions":[{"type":"exact","field":"creator.username","value":"` + canaryUser + `"}]}`
-	if got := len(w.names(own, byUsername)); got != 4 {
+	if got := len(w.Names(own, byUsername)); got != 4 {
 		w.Errorf("a user of %s finds %d outputs by username, want 4", w.theirs, got)
 	}
 }
@@ -420,7 +420,7 @@ func (w *tenants) quietLog() {
 	w.Helper()
 	time.Sleep(50 * time.Millisecond) // a streamed answer's line follows the answer
 	lines := 0
-	for line := range strings.Lines(w.rig.Log.Take()) {
+	for line := range strings.Lines(w.Rig.Log.Take()) {
 		lines++
 		_, line, _ = strings.Cut(line, `","`) // without its time, in whose digits any number may turn up
 		for _, canary := range append(w.canaries, `"tenant":"`+w.theirs+`"`) {

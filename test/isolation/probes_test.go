@@ -206,9 +206,9 @@ func (w *tenants) cursors(resource string) []probe {
 		`"include_inactive":true,"expressions":[{"type":"exact","field":"job","value":2}]`,
 		`"order_by":[{"field":"creation_time","ascending":false}]`,
 	} {
-		a := w.ok(nil, 200, w.rig.Login(w.T, "bob", w.theirs), "POST", resource, `{"limit":2,`+members+`}`)
+		a := w.OK(nil, 200, w.Rig.Login(w.T, "bob", w.theirs), "POST", resource, `{"limit":2,`+members+`}`)
 		theirs := a.Header.Get("X-Next-Cursor")
-		var page []output
+		var page []harness.Output
 		a.Decode(w, &page)
 		if theirs == "" {
 			w.Fatalf("%s: no cursor", members)

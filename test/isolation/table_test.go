@@ -49,7 +49,7 @@ func texts(i item) []string {
 func (w *tenants) dump() map[string]row {
 	w.Helper()
 	all := map[string]row{}
-	pages := dynamodb.NewScanPaginator(w.rig.AWS.DynamoDB, &dynamodb.ScanInput{TableName: &w.rig.AWS.Table})
+	pages := dynamodb.NewScanPaginator(w.Rig.AWS.DynamoDB, &dynamodb.ScanInput{TableName: &w.Rig.AWS.Table})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(w.Context())
 		if err != nil {
@@ -74,7 +74,7 @@ func (w *tenants) dump() map[string]row {
 
 func (w *tenants) put(i item) {
 	w.Helper()
-	if _, err := w.rig.AWS.DynamoDB.PutItem(w.Context(), &dynamodb.PutItemInput{TableName: &w.rig.AWS.Table, Item: i}); err != nil {
+	if _, err := w.Rig.AWS.DynamoDB.PutItem(w.Context(), &dynamodb.PutItemInput{TableName: &w.Rig.AWS.Table, Item: i}); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -82,7 +82,7 @@ func (w *tenants) put(i item) {
 func (w *tenants) remove(i item) {
 	w.Helper()
 	key := item{"PK": i["PK"], "SK": i["SK"]}
-	if _, err := w.rig.AWS.DynamoDB.DeleteItem(w.Context(), &dynamodb.DeleteItemInput{TableName: &w.rig.AWS.Table, Key: key}); err != nil {
+	if _, err := w.Rig.AWS.DynamoDB.DeleteItem(w.Context(), &dynamodb.DeleteItemInput{TableName: &w.Rig.AWS.Table, Key: key}); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -92,7 +92,7 @@ func (w *tenants) bucket() map[string]string {
 	w.Helper()
 	all := map[string]string{}
 	prefix := "t/" + w.theirs + "/"
-	pages := s3.NewListObjectsV2Paginator(w.rig.AWS.S3, &s3.ListObjectsV2Input{Bucket: &w.rig.AWS.Bucket, Prefix: &prefix})
+	pages := s3.NewListObjectsV2Paginator(w.Rig.AWS.S3, &s3.ListObjectsV2Input{Bucket: &w.Rig.AWS.Bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(w.Context())
 		if err != nil {

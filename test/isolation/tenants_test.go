@@ -43,16 +43,16 @@ const seed = `{
 
 // tenants is two tenants: one that tries everything, one that has what nobody else may see.
 type tenants struct {
-	script
+	harness.Script
 	calls        recorder
 	mine, theirs string
 	tally
 
-	keyed    string   // theirs: an upload on a job both have, made and completed by calls with keys
-	staged   []staged // theirs: an open upload, a completed one, an aborted one, an open one of a job both have
-	foreign  []output // theirs, beyond the seed; the jobs beyond it are 7020001 to 7020005
-	canaries []string // texts of theirs that are nowhere in mine
-	visible  []string // those of them that an answer of the API can show
+	keyed    string           // theirs: an upload on a job both have, made and completed by calls with keys
+	staged   []staged         // theirs: an open upload, a completed one, an aborted one, an open one of a job both have
+	foreign  []harness.Output // theirs, beyond the seed; the jobs beyond it are 7020001 to 7020005
+	canaries []string         // texts of theirs that are nowhere in mine
+	visible  []string         // those of them that an answer of the API can show
 	base     map[string]row
 	probes   map[string][]probe // by resource template
 	requests int
@@ -63,7 +63,7 @@ const canaryUser = "canary-user"
 func newTenants(t *testing.T, mine, theirs string) *tenants {
 	w := &tenants{mine: mine, theirs: theirs}
 	r := harness.New(t, w.calls.add)
-	w.script = script{t, r}
+	w.Script = r.Script(t)
 	r.Load(t, seed, mine)
 	r.Load(t, seed, theirs)
 	r.Clock.Tick(1234 * time.Microsecond) // no two times of theirs are the same
@@ -87,32 +87,32 @@ func (w *tenants) furnish() {
 		Tenant: w.theirs, PK: 7030001, Username: canaryUser, Password: canaryUser,
 		Admin: true, Active: true, Nodes: []int64{11, 505050, 606060, 707070},
 	}
-	if err := w.rig.Service.Issuer.AddUser(u); err != nil {
+	if err := w.Rig.Service.Issuer.AddUser(u); err != nil {
 		w.Fatal(err)
 	}
-	if err := fixture.Load(auth.WithTenant(w.Context(), w.theirs), w.rig.Service.Table, w.theirs, fixture.Rows{LastOutputPK: 7010000}); err != nil {
+	if err := fixture.Load(auth.WithTenant(w.Context(), w.theirs), w.Rig.Service.Table, w.theirs, fixture.Rows{LastOutputPK: 7010000}); err != nil {
 		w.Fatal(err)
 	}
-	user := w.rig.Login(w.T, canaryUser, w.theirs)
+	user := w.Rig.Login(w.T, canaryUser, w.theirs)
 	for _, job := range []struct{ pk, node, finish string }{
 		{"7020001", "707070", ""}, {"7020002", "", ""}, {"7020003", "606060", "{}"},
 		{"7020004", "606060", `{"error":"canary error"}`}, {"7020005", "505050", ""},
 	} {
 		path, node := "/v1/jobs/"+job.pk, user.As(job.node)
-		w.ok(nil, 201, user, "POST", "/v1/jobs/create", `{"pk":`+job.pk+`,"description":"canary description `+job.pk+`"}`)
+		w.OK(nil, 201, user, "POST", "/v1/jobs/create", `{"pk":`+job.pk+`,"description":"canary description `+job.pk+`"}`)
 		if job.node == "" {
 			continue
 		}
-		w.ok(nil, 200, node, "GET", path+"/acquire", "")
-		w.ok(nil, 200, node, "POST", path+"/start", "")
+		w.OK(nil, 200, node, "GET", path+"/acquire", "")
+		w.OK(nil, 200, node, "POST", path+"/start", "")
 		if job.finish != "" {
-			w.ok(nil, 200, node, "POST", path+"/finish", job.finish)
+			w.OK(nil, 200, node, "POST", path+"/finish", job.finish)
 		}
 	}
 	for i, job := range []string{"7020001", "7020001", "2", "2", "7020004", "7020001"} {
-		var o output
+		var o harness.Output
 		content := fmt.Sprintf("canary content %d%s", i, strings.Repeat(".", 7700+i))
-		w.ok(&o, 200, user, "POST", fmt.Sprintf("/v1/jobs/%s/outputs/canary-name-%d/canary-type-%d", job, i, i), content,
+		w.OK(&o, 200, user, "POST", fmt.Sprintf("/v1/jobs/%s/outputs/canary-name-%d/canary-type-%d", job, i, i), content,
 			"Content-Type", fmt.Sprintf("application/x-canary-%d", i))
 		w.foreign = append(w.foreign, o)
 	}
@@ -121,13 +121,13 @@ func (w *tenants) furnish() {
 	}
 	w.send(user, "7020001", w.staged[0].id, "content of canary-upload-0")
 	w.send(user, "7020001", w.staged[1].id, "content of canary-upload-1")
-	w.ok(nil, 200, user, "POST", "/v1/jobs/7020001/uploads/"+w.staged[1].id+"/complete", "")
-	w.ok(nil, 204, user, "DELETE", "/v1/jobs/7020001/uploads/"+w.staged[2].id, "")
-	w.furnishKeyed(w.rig.Login(w.T, "admin", w.theirs).As("11"))
+	w.OK(nil, 200, user, "POST", "/v1/jobs/7020001/uploads/"+w.staged[1].id+"/complete", "")
+	w.OK(nil, 204, user, "DELETE", "/v1/jobs/7020001/uploads/"+w.staged[2].id, "")
+	w.furnishKeyed(w.Rig.Login(w.T, "admin", w.theirs).As("11"))
 	for _, i := range []int{1, 3} {
-		w.ok(nil, 204, user, "DELETE", fmt.Sprintf("/v1/job-outputs/%d", w.foreign[i].PK), "")
+		w.OK(nil, 204, user, "DELETE", fmt.Sprintf("/v1/job-outputs/%d", w.foreign[i].PK), "")
 	}
-	w.ok(nil, 200, user, "DELETE", fmt.Sprintf("/v1/job-outputs/%d/hard", w.foreign[5].PK), "")
+	w.OK(nil, 200, user, "DELETE", fmt.Sprintf("/v1/job-outputs/%d/hard", w.foreign[5].PK), "")
 }
 
 // furnishKeyed makes calls with idempotency keys, as a user whose pk, name and node there
@@ -135,11 +135,11 @@ func (w *tenants) furnish() {
 func (w *tenants) furnishKeyed(admin harness.Caller) {
 	w.Helper()
 	key := func(of string) []string { return []string{"Idempotency-Key", "canary-key-" + of} }
-	w.ok(nil, 200, admin, "POST", "/v1/jobs/2/outputs/canary-keyed/bin", "", key("add")...)
+	w.OK(nil, 200, admin, "POST", "/v1/jobs/2/outputs/canary-keyed/bin", "", key("add")...)
 	var upload struct{ ID string }
-	w.ok(&upload, 201, admin, "POST", "/v1/jobs/2/uploads", `{"name":"canary-keyed","type":"tar","size":9}`, key("begin")...)
+	w.OK(&upload, 201, admin, "POST", "/v1/jobs/2/uploads", `{"name":"canary-keyed","type":"tar","size":9}`, key("begin")...)
 	w.send(admin, "2", upload.ID, "nine byte")
-	w.ok(nil, 200, admin, "POST", "/v1/jobs/2/uploads/"+upload.ID+"/complete", "", key("complete")...)
+	w.OK(nil, 200, admin, "POST", "/v1/jobs/2/uploads/"+upload.ID+"/complete", "", key("complete")...)
 	w.keyed = upload.ID
 }
 
@@ -171,21 +171,21 @@ func (w *tenants) keyedProbes(resource string) []probe {
 type staged struct{ job, id string }
 
 // begin begins an upload of content that names it.
-func (s script) begin(c harness.Caller, job, name string) (id string) {
-	s.Helper()
+func (w *tenants) begin(c harness.Caller, job, name string) (id string) {
+	w.Helper()
 	var upload struct{ ID string }
-	s.ok(&upload, 201, c, "POST", "/v1/jobs/"+job+"/uploads", fmt.Sprintf(`{"name":%q,"type":"bin","size":%d}`, name, len("content of "+name)))
+	w.OK(&upload, 201, c, "POST", "/v1/jobs/"+job+"/uploads", fmt.Sprintf(`{"name":%q,"type":"bin","size":%d}`, name, len("content of "+name)))
 	return upload.ID
 }
 
 // send sends the content of an upload of one part.
-func (s script) send(c harness.Caller, job, id, content string) {
-	s.Helper()
+func (w *tenants) send(c harness.Caller, job, id, content string) {
+	w.Helper()
 	var upload struct{ Parts []uploads.Part }
-	s.ok(&upload, 200, c, "GET", fmt.Sprintf("/v1/jobs/%s/uploads/%s?sha256=%x", job, id, sha256.Sum256([]byte(content))), "")
+	w.OK(&upload, 200, c, "GET", fmt.Sprintf("/v1/jobs/%s/uploads/%s?sha256=%x", job, id, sha256.Sum256([]byte(content))), "")
 	for _, p := range upload.Parts {
 		r := harness.Request{Method: p.Method, Body: content[p.Offset : p.Offset+p.Size], Header: p.Headers}
-		harness.Caller{}.Do(s, *p.URL, r).Want(s, 200)
+		harness.Caller{}.Do(w, *p.URL, r).Want(w, 200)
 	}
 }
 
@@ -230,7 +230,7 @@ func (w *tenants) findCanaries() {
 }
 
 // etag is the entity tag of an output of theirs, which is its storage key, without quotes.
-func (w *tenants) etag(o output) string {
+func (w *tenants) etag(o harness.Output) string {
 	for _, row := range w.base {
 		if row.owner == w.theirs && row.number("pk") == fmt.Sprint(o.PK) && row.string("object") != "" {
 			return row.string("object")

@@ -109,8 +109,11 @@ func (s *served) peak(t *testing.T) int64 {
 
 func (s *served) login(t *testing.T, tenant string) caller {
 	t.Helper()
-	r := rig{&harness.Rig{URL: s.url}}
-	return r.Login(t, "admin", tenant)
+	c, err := harness.Login(t.Context(), s.url, "admin", tenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // open sends a request and returns the answer's body, which it does not read.
@@ -127,6 +130,14 @@ func (s *served) open(t *testing.T, c caller, req request) io.Reader {
 		t.Fatalf("%s %s: %s", req.Method, req.Path, response.Status)
 	}
 	return response.Body
+}
+
+// TestMain is the child where it is told to be.
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		os.Exit(child())
+	}
+	os.Exit(m.Run())
 }
 
 // child is the serving process: it prints its address, and its peak for every line it reads.

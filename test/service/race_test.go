@@ -16,14 +16,15 @@ import (
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
 	"joboutputs/shared/table"
+	"joboutputs/test/harness"
 )
 
 // TestRace adds one name sixteen times at once: one wins, and its bytes are what is there.
 func TestRace(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := harness.New(t)
 	r.Load(t, peopleSeed, "acme")
-	s := script{t, r}
+	s := script{r.Script(t)}
 	job, node := s.started()
 
 	const writers = 16
@@ -46,7 +47,7 @@ func TestRace(t *testing.T) {
 			winner = i
 		}
 	}
-	s.same("statuses", map[int]int{http.StatusOK: 1, http.StatusConflict: writers - 1}, counts)
+	s.Same("statuses", map[int]int{http.StatusOK: 1, http.StatusConflict: writers - 1}, counts)
 	if winner < 0 {
 		t.Fatal("nobody won")
 	}
@@ -61,28 +62,28 @@ func TestRace(t *testing.T) {
 			PK           int64
 		}
 		a.Decode(t, &problem)
-		s.same("the winner, as a loser is told", []any{"duplicate_output", *won.SHA256, won.PK}, []any{problem.Code, problem.SHA256, problem.PK})
+		s.Same("the winner, as a loser is told", []any{"duplicate_output", *won.SHA256, won.PK}, []any{problem.Code, problem.SHA256, problem.PK})
 	}
-	s.ok(&info, 200, node, "GET", job+"/outputs/model/bin/info", "")
-	s.same("what is there", won, info)
-	s.same("the bytes", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
+	s.OK(&info, 200, node, "GET", job+"/outputs/model/bin/info", "")
+	s.Same("what is there", won, info)
+	s.Same("the bytes", content(winner), string(s.OK(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
 
-	s.ok(nil, 200, caller{}, "POST", "/-/cleanup?grace=0s", "")
-	if keys := r.objects(t); len(keys) != 1 {
+	s.OK(nil, 200, caller{}, "POST", "/-/cleanup?grace=0s", "")
+	if keys := objects(t, r); len(keys) != 1 {
 		t.Errorf("%d objects after the cleanup, want 1", len(keys))
 	}
-	s.same("the bytes after the cleanup", content(winner), string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
+	s.Same("the bytes after the cleanup", content(winner), string(s.OK(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
 }
 
 // TestCleanup removes what the loser of a race left, but not before its time.
 func TestCleanup(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
+	r := harness.New(t)
 	r.Load(t, peopleSeed, "acme")
-	s := script{t, r}
+	s := script{r.Script(t)}
 	job, node := s.started()
 	overtaken := storetest.Before("PutObject", func(context.Context) error { // it has read that the name is free; now another add takes it
-		s.ok(nil, 200, node, "POST", job+"/outputs/model/bin", "winner")
+		s.OK(nil, 200, node, "POST", job+"/outputs/model/bin", "winner")
 		return nil
 	})
 	loser := r.AWS.StoreConfig()
@@ -102,9 +103,9 @@ func TestCleanup(t *testing.T) {
 		{"", counts{}, 2}, {"?grace=30m", counts{}, 2}, {"?grace=0s", counts{Intents: 1}, 1}, {"?grace=0s", counts{}, 1},
 	} {
 		var cleaned counts
-		s.ok(&cleaned, 200, caller{}, "POST", "/-/cleanup"+tc.query, "")
-		s.same("cleaned "+tc.query, tc.cleaned, cleaned)
-		s.same("objects after "+tc.query, tc.objects, len(r.objects(t)))
+		s.OK(&cleaned, 200, caller{}, "POST", "/-/cleanup"+tc.query, "")
+		s.Same("cleaned "+tc.query, tc.cleaned, cleaned)
+		s.Same("objects after "+tc.query, tc.objects, len(objects(t, r)))
 	}
-	s.same("the bytes", "winner", string(s.ok(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
+	s.Same("the bytes", "winner", string(s.OK(nil, 200, node, "GET", job+"/outputs/model/bin", "").Body))
 }

@@ -203,17 +203,7 @@ func (s *site) end(signal os.Signal) {
 
 // login gets a token; they live for five minutes.
 func (s *site) login(ctx context.Context) (harness.Caller, error) {
-	body := fmt.Sprintf(`{"username":"admin@%s","password":"admin"}`, tenant)
-	response, err := harness.Caller{}.Send(ctx, s.url, harness.Request{Method: "POST", Path: "/v1/auth/obtain", Body: body})
-	if err != nil {
-		return harness.Caller{}, err
-	}
-	defer response.Body.Close()
-	var pair struct{ Access string }
-	if err := json.NewDecoder(response.Body).Decode(&pair); err != nil || response.StatusCode != http.StatusOK {
-		return harness.Caller{}, fmt.Errorf("log in: %s (%v)", response.Status, err)
-	}
-	return harness.Caller{Token: pair.Access}, nil
+	return harness.Login(ctx, s.url, "admin", tenant)
 }
 
 // usage is what the serving process uses after a collection of garbage.

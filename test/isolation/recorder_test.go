@@ -9,73 +9,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
-
-	"joboutputs/test/harness"
 )
-
-// output is what the API answers of one.
-type output struct {
-	PK           int64   `json:"pk"`
-	Job          int64   `json:"job"`
-	Name         string  `json:"name"`
-	Type         string  `json:"type"`
-	CreationTime string  `json:"creation_time"`
-	Size         int64   `json:"size"`
-	ContentType  *string `json:"content_type"`
-	SHA256       *string `json:"sha256"`
-}
-
-// script is a client that goes on only while everything is as it should be.
-type script struct {
-	*testing.T
-	rig *harness.Rig
-}
-
-func (s script) do(c harness.Caller, method, path, body string, header ...string) harness.Answer {
-	s.Helper()
-	req := harness.Request{Method: method, Path: path, Body: body, Header: map[string]string{}}
-	for i := 0; i < len(header); i += 2 {
-		req.Header[header[i]] = header[i+1]
-	}
-	return c.Do(s, s.rig.URL, req)
-}
-
-// ok expects a status and reads the answer's JSON, if v is not nil.
-func (s script) ok(v any, status int, c harness.Caller, method, path, body string, header ...string) harness.Answer {
-	s.Helper()
-	a := s.do(c, method, path, body, header...)
-	a.Want(s, status)
-	if v != nil {
-		a.Decode(s, v)
-	}
-	return a
-}
-
-// refused expects a problem with a status and a code.
-func (s script) refused(status int, code string, c harness.Caller, method, path, body string) {
-	s.Helper()
-	var problem struct{ Code string }
-	s.ok(&problem, status, c, method, path, body)
-	if problem.Code != code {
-		s.Errorf("%s %s: code %s, want %s", method, path, problem.Code, code)
-	}
-}
-
-// names of the outputs a list answers, in its order.
-func (s script) names(c harness.Caller, body string) []string {
-	s.Helper()
-	var rows []output
-	s.ok(&rows, 200, c, "POST", "/v1/job-outputs/list", body)
-	names := []string{}
-	for _, row := range rows {
-		names = append(names, row.Name)
-	}
-	return names
-}
 
 // call is one call to a store.
 type call struct {
