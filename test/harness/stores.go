@@ -24,7 +24,7 @@ import (
 
 // Stores is what a whole table and a whole bucket hold: every row, every object with the
 // bytes it has, every multipart upload that is open. Broken says which of the service's
-// promises they break. It knows the keys by the drawing in shared/outputs/keys.go, and
+// promises they break. It knows the keys by the drawing in shared/table/keys.go, and
 // shares no code with what writes them.
 type Stores struct {
 	rows       []row

@@ -161,19 +161,19 @@ func mutants() []mutant {
 
 		// Checksums.
 		{
-			"parts may be missing", "shared/uploads/complete.go",
+			"parts may be missing", "shared/uploads/verify.go",
 			`if len(missing)+len(wrong) > 0 {`, `if len(wrong) > 0 {`, domain("uploads", "TestIncomplete"),
 		},
 		{
-			"a part may have another checksum", "shared/uploads/complete.go",
+			"a part may have another checksum", "shared/uploads/verify.go",
 			`named && claimed != *p.SHA256 {`, `named && claimed == "" {`, domain("uploads", "TestIncomplete"),
 		},
 		{
-			"a part may have another size", "shared/uploads/complete.go",
+			"a part may have another size", "shared/uploads/verify.go",
 			`if p.Size != size || p.SHA256 == nil`, `if size == 0 || p.SHA256 == nil`, domain("uploads", "TestPartOfAnotherSize"),
 		},
 		{
-			"content of one part may have another checksum", "shared/uploads/complete.go",
+			"content of one part may have another checksum", "shared/uploads/verify.go",
 			`claimed != "" && claimed != sum`, `claimed != "" && sum == ""`, domain("uploads", "TestIncomplete"),
 		},
 

@@ -32,7 +32,6 @@ type partitionLoad struct {
 	kind   string // one of kinds
 	key    string // of the partition
 	writes int    // write units, those of a transaction twice; rows of up to 1 KB
-	reads  int    // read units, strongly consistent; rows of up to 4 KB
 }
 
 // addLoad is what adding an output asks of the table and its index: the calls of
@@ -41,7 +40,7 @@ func addLoad(tenant string, job int64, name, typ, object string, pk int64, shard
 	row := table.OutputRow{PK: pk, Job: job, Name: name, Type: typ, CreationTime: table.FormatTime(time.Unix(0, 0)), Object: object}
 	byPK, byName := row.ByPK(tenant, shards), row.ByName(tenant)
 	return []partitionLoad{
-		{kind: "job", key: byName.Partition, writes: 2, reads: 2},                                      // the job's row is read with the name's
+		{kind: "job", key: byName.Partition, writes: 2},
 		{kind: "queue", key: table.QueueKey(time.Unix(0, 0), tenant, object).Partition, writes: 1 + 2}, // put, and deleted in the transaction
 		{kind: "counters", key: table.CountersKey(tenant).Partition, writes: 1},
 		{kind: "output", key: byPK.Partition, writes: 2},
