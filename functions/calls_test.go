@@ -184,6 +184,9 @@ func TestCalls(t *testing.T) {
 
 	cases := []callCase{
 		{auth.JobsCreate, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/create", As: admin}, 201, []string{"TransactWriteItems", "UpdateItem"}},
+		{auth.JobsCreate, "given a pk", apitest.Call{Method: "POST", Resource: "/v1/jobs/create", JSON: `{"pk":70}`, As: admin}, 201, []string{"TransactWriteItems", "UpdateItem"}},
+		{auth.JobsCreate, "given a pk below the last one", apitest.Call{Method: "POST", Resource: "/v1/jobs/create", JSON: `{"pk":60}`, As: admin}, 201, []string{"TransactWriteItems", "UpdateItem"}},
+		{auth.JobsCreate, "given a pk too far above it", apitest.Call{Method: "POST", Resource: "/v1/jobs/create", JSON: `{"pk":1000071}`, As: admin}, 400, []string{"UpdateItem"}},
 		{auth.JobsCreate, "user named by the directory, for the first time",
 			apitest.Call{Method: "POST", Resource: "/v1/jobs/create", JSON: `{"node":1}`, As: newcomer}, 201,
 			[]string{"GetItem", "TransactWriteItems", "TransactWriteItems", "UpdateItem", "UpdateItem"}},

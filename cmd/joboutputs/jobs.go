@@ -56,7 +56,7 @@ func (a *app) jobsCreate() *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&n.Description, "description", "d", "", "`text` for people")
-	c.Flags().Int64Var(&n.PK, "pk", 0, "primary `key`; by default the next free one")
+	c.Flags().Int64Var(&n.PK, "pk", 0, "primary `key`, at most 1,000,000 above the last job's; by default the next free one")
 	return c
 }
 

@@ -30,7 +30,7 @@ type JobOutput struct {
 
 // NewJob is a job to be created. The zero value is a good one.
 type NewJob struct {
-	PK          int64  `json:"pk,omitempty"`   // 0 = the next free one
+	PK          int64  `json:"pk,omitempty"`   // at most 1,000,000 above the last job's; 0 = the next free one
 	Node        int64  `json:"node,omitempty"` // 0 = for any node to acquire
 	Description string `json:"description,omitempty"`
 }

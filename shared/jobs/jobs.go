@@ -24,18 +24,33 @@ func New(t *table.Store) *Store { return &Store{t} }
 // Open makes the Store of a Lambda, from its environment. It makes no call.
 func Open(section config.StorageSection) *Store { return New(table.Open(section)) }
 
+// MaxPKAhead is how far above the job counter, the highest pk that a job was given or
+// drew, a given pk may be. It keeps keys for the jobs that are made without one: a single
+// pk near auth.MaxPK would leave none of them.
+const MaxPKAhead = 1_000_000
+
 // NewJob is a job to be made.
 type NewJob struct {
-	PK          int64 // 0 = the next free one
+	PK          int64 // 0 = the next free one; at most MaxPKAhead above the counter
 	Description string
 	Node        int64 // the node that has it from the start; 0 = none
 	Creator     users.User
 }
 
 // Create makes a job. A given pk lifts the counter to at least it, so that a drawn one
-// never meets it. Problems: Conflict if the pk is taken or none is left, PermissionDenied,
-// Unavailable.
+// never meets it. Problems: InvalidRequest if the pk is more than MaxPKAhead above the
+// counter, and then nothing is written; Conflict if the pk is taken or none is left,
+// PermissionDenied, Unavailable.
 func (s *Store) Create(ctx context.Context, tenant string, n NewJob) (Job, error) {
+	if n.PK != 0 { // before the directory, which may write
+		last, err := s.t.Lift(ctx, tenant, table.JobCounter, n.PK, MaxPKAhead, n.Creator.By())
+		if err != nil {
+			return Job{}, err
+		}
+		if last < n.PK {
+			return Job{}, problem.New(problem.InvalidRequest, "pk: must be at most %d, %d above the last job's", last+MaxPKAhead, MaxPKAhead)
+		}
+	}
 	creator, err := users.PK(ctx, s.t, tenant, n.Creator)
 	if err != nil {
 		return Job{}, err
@@ -45,15 +60,12 @@ func (s *Store) Create(ctx context.Context, tenant string, n NewJob) (Job, error
 		CreationTime: s.t.Now(), Outputs: []OutputRef{}, version: 1,
 	}
 	for range table.MaxAttempts {
-		if n.PK != 0 {
-			err = s.t.Lift(ctx, tenant, table.JobCounter, n.PK, n.Creator.By())
-		} else {
-			var counters table.CountersRow
-			counters, err = s.t.Count(ctx, tenant, table.JobCounter, n.Creator.By())
+		if n.PK == 0 {
+			counters, err := s.t.Count(ctx, tenant, table.JobCounter, n.Creator.By())
+			if err != nil {
+				return Job{}, err
+			}
 			job.PK = counters.Jobs
-		}
-		if err != nil {
-			return Job{}, err
 		}
 		if job.PK > auth.MaxPK { // a caller may have given the last one
 			return Job{}, problem.New(problem.Conflict, "There is no primary key left for another job; give one that is free.")

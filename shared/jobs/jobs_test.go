@@ -1,17 +1,22 @@
 package jobs_test
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sync/errgroup"
 
 	"joboutputs/shared/auth"
 	"joboutputs/shared/jobs"
 	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/localaws/storetest"
 	"joboutputs/shared/problem"
+	"joboutputs/shared/table"
 	"joboutputs/shared/users"
 )
 
@@ -38,15 +43,132 @@ func TestCreateJob(t *testing.T) {
 	}
 	_, err = s.Jobs.WithOutputs(auth.WithTenant(ctx, "other"), "other", 5)
 	storetest.WantProblem(t, err, problem.NotFound)
+}
 
-	// The last key there is can be given, and then none can be drawn.
-	if _, err := s.Jobs.Create(ctx, storetest.Tenant, jobs.NewJob{PK: auth.MaxPK, Creator: users.Of(storetest.Alice)}); err != nil {
+// TestExplicitKeyAhead gives keys above the last one: the highest that may be given, and
+// the next, which is refused and moves nothing.
+func TestExplicitKeyAhead(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	ctx := storetest.Acting(t)
+	create := func(pk int64) (jobs.Job, error) {
+		return s.Jobs.Create(ctx, storetest.Tenant, jobs.NewJob{PK: pk, Creator: users.Of(storetest.Alice)})
+	}
+	for _, step := range []struct{ given, want, highest int64 }{ // highest = it is refused, and what may be given is told
+		{1_000_001, 0, 1_000_000}, // the tenant has no counters yet
+		{auth.MaxPK, 0, 1_000_000},
+		{0, 1, 0},
+		{1_000_002, 0, 1_000_001},
+		{0, 2, 0},
+		{1_000_002, 1_000_002, 0},
+		{0, 1_000_003, 0},
+		{auth.MaxPK, 0, 2_000_003},
+		{7, 7, 0},
+		{2_000_004, 0, 2_000_003},
+		{2_000_003, 2_000_003, 0},
+		{0, 2_000_004, 0},
+	} {
+		j, err := create(step.given)
+		if step.highest != 0 {
+			want := fmt.Sprintf("pk: must be at most %d, 1000000 above the last job's", step.highest)
+			if p, ok := problem.As(err); !ok || p.Kind != problem.InvalidRequest || p.Message != want {
+				t.Errorf("create with pk %d: %d, %v; want invalid_request: %s", step.given, j.PK, err, want)
+			}
+		} else if err != nil || j.PK != step.want {
+			t.Errorf("create with pk %d: %d, %v; want %d", step.given, j.PK, err, step.want)
+		}
+	}
+}
+
+// TestLastKey gives the last key there is, after which none can be drawn.
+func TestLastKey(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	ctx := storetest.Acting(t)
+	if _, err := s.Table.Lift(ctx, storetest.Tenant, table.JobCounter, auth.MaxPK-jobs.MaxPKAhead, auth.MaxPK, table.ByClaim); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Jobs.Create(ctx, storetest.Tenant, jobs.NewJob{Creator: users.Of(storetest.Alice)})
-	storetest.WantProblem(t, err, problem.Conflict)
-	if _, err := s.Jobs.Create(ctx, storetest.Tenant, jobs.NewJob{PK: 8, Creator: users.Of(storetest.Alice)}); err != nil {
+	for _, step := range []struct {
+		given int64
+		want  problem.Kind
+	}{{auth.MaxPK, ""}, {0, problem.Conflict}, {auth.MaxPK, problem.Conflict}, {8, ""}, {auth.MaxPK - 1, ""}} {
+		_, err := s.Jobs.Create(ctx, storetest.Tenant, jobs.NewJob{PK: step.given, Creator: users.Of(storetest.Alice)})
+		if step.want != "" {
+			storetest.WantProblem(t, err, step.want)
+		} else if err != nil {
+			t.Errorf("create with pk %d: %v", step.given, err)
+		}
+	}
+}
+
+// TestExplicitKeyRefused refuses a pk to users whom a directory names: they are not
+// registered, and one call is made. Who is of the other kind is told that alone.
+func TestExplicitKeyRefused(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	ctx := storetest.Acting(t)
+	calls := 0
+	counted := s.Hooked(storetest.Before("UpdateItem", func(context.Context) error { calls++; return nil }))
+	anna := users.User{Issuer: "https://issuer.test", Subject: "anna", Username: "anna"}
+	create := func(pk int64, by users.User) error {
+		_, err := counted.Jobs.Create(ctx, storetest.Tenant, jobs.NewJob{PK: pk, Creator: by})
+		return err
+	}
+	storetest.WantProblem(t, create(1_000_001, anna), problem.InvalidRequest)
+	var row table.CountersRow
+	err := s.Table.Get(ctx, table.CountersKey(storetest.Tenant), &row)
+	storetest.WantProblem(t, err, problem.NotFound)
+	storetest.WantProblem(t, create(1_000_001, users.Of(storetest.Alice)), problem.InvalidRequest) // nobody has fixed whose pks count
+	if err := create(1_000_000, anna); err != nil {
 		t.Fatal(err)
+	}
+	calls = 0
+	for _, pk := range []int64{1_000_000, 1_000_001, 2_000_001} {
+		storetest.WantProblem(t, create(pk, users.Of(storetest.Alice)), problem.PermissionDenied)
+	}
+	storetest.WantProblem(t, create(2_000_001, anna), problem.InvalidRequest)
+	storetest.WantProblem(t, create(1_000_000, anna), problem.Conflict)
+	if calls != 5 {
+		t.Errorf("%d calls of UpdateItem for 5 refused jobs", calls)
+	}
+}
+
+// TestExplicitKeysAtOnce races pks that are given and drawn, in tenants that have none:
+// none is further above the next lower one than it may be, whatever came first.
+func TestExplicitKeysAtOnce(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	for round := range storetest.Rounds(t) {
+		tenant := fmt.Sprintf("race-%d", round)
+		ctx := auth.WithTenant(t.Context(), tenant)
+		given := []int64{1_000_000, 2_000_000, 3_000_000, 1_000_001, 0, 0}
+		made := make([]int64, len(given))
+		var group errgroup.Group
+		for i, pk := range given {
+			group.Go(func() error {
+				j, err := s.Jobs.Create(ctx, tenant, jobs.NewJob{PK: pk, Creator: users.Of(storetest.Alice)})
+				if problem.Is(err, problem.InvalidRequest) && pk > jobs.MaxPKAhead || problem.Is(err, problem.Conflict) && pk == 1_000_001 { // which may have been drawn
+					return nil
+				}
+				made[i] = j.PK
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(made)
+		last := int64(0)
+		for _, pk := range made {
+			if pk > last+jobs.MaxPKAhead {
+				t.Errorf("round %d: job %d above %d: %d", round, pk, last, made)
+			}
+			last = pk
+		}
+		next, err := s.Jobs.Create(ctx, tenant, jobs.NewJob{Creator: users.Of(storetest.Alice)})
+		if err != nil || next.PK != last+1 {
+			t.Errorf("round %d: the next job is %d, %v; want %d", round, next.PK, err, last+1)
+		}
 	}
 }
 

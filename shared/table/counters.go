@@ -2,7 +2,10 @@ package table
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/problem"
@@ -32,19 +35,34 @@ func (s *Store) Count(ctx context.Context, tenant, counter, usersBy string) (Cou
 	return row, countError(err, usersBy, "draw a number from %s", counter)
 }
 
-// Lift raises a counter to at least a value. Problem: as Count.
-func (s *Store) Lift(ctx context.Context, tenant, counter string, value int64, usersBy string) error {
-	err := s.counters(tenant, usersBy).Set(counter, value).
-		If("attribute_not_exists($) OR $ < ?", counter, counter, value).
-		If("attribute_not_exists('users_by') OR 'users_by' = ?", usersBy).
-		Run(ctx)
-	if !dynamo.IsCondCheckFailed(err) {
-		return countError(err, usersBy, "lift the %s counter", counter)
+// Lift raises a counter to at least a value that is at most ahead above it, and answers
+// the counter. That is below the value if the value is too far above it: then nothing is
+// written. A counter that nobody has drawn from is 0. Problem: as Count.
+func (s *Store) Lift(ctx context.Context, tenant, counter string, value, ahead int64, usersBy string) (int64, error) {
+	below, args := "$ BETWEEN ? AND ?", []any{counter, value - ahead, value - 1}
+	if value <= ahead {
+		below, args = "attribute_not_exists($) OR "+below, append([]any{counter}, args...)
 	}
-	// Either condition: the counter is high enough, which is what was wanted, or the
-	// tenant's users get their pks the other way.
-	return countError(s.counters(tenant, usersBy).
-		If("attribute_not_exists('users_by') OR 'users_by' = ?", usersBy).Run(ctx), usersBy, "read the %s counter", counter)
+	err := s.counters(tenant, usersBy).Set(counter, value).
+		If(below, args...).
+		If("attribute_not_exists('users_by') OR 'users_by' = ?", usersBy).
+		IncludeItemInCondCheckFail(true).
+		Run(ctx)
+	var failed *dynamotypes.ConditionalCheckFailedException
+	if !errors.As(err, &failed) {
+		return value, countError(err, usersBy, "lift the %s counter", counter)
+	}
+	// The row says which condition failed; there is none before the tenant's first write.
+	var by string
+	text{"users_by", &by}.from(failed.Item)
+	if by != "" && by != usersBy {
+		return 0, countError(err, usersBy, "lift the %s counter", counter)
+	}
+	var is int64
+	if err := (number{counter, &is}).from(failed.Item); err != nil {
+		return 0, fmt.Errorf("read the %s counter: %w", counter, err)
+	}
+	return is, nil
 }
 
 // counters is an update of the tenant's counters; the caller adds its condition.

@@ -27,6 +27,10 @@ func mutants() []mutant {
 			`s.t.Put(job.Row(tenant)).If("attribute_not_exists('PK')")`, `s.t.Put(job.Row(tenant))`, domain("jobs", "TestCreateJob"),
 		},
 		{
+			"a job may be given any key", "shared/jobs/jobs.go",
+			`s.t.Lift(ctx, tenant, table.JobCounter, n.PK, MaxPKAhead, n.Creator.By())`, `s.t.Lift(ctx, tenant, table.JobCounter, n.PK, auth.MaxPK, n.Creator.By())`, domain("jobs", "TestExplicitKeyAhead"),
+		},
+		{
 			"a node works two jobs", "shared/jobs/jobs.go",
 			`If("attribute_not_exists('current_job') OR 'current_job' = ?", pk)`, `If("attribute_not_exists('current_job') OR 'current_job' <> ?", 0)`, domain("jobs", "TestJobSteps"),
 		},

@@ -24,6 +24,7 @@ import (
 	"joboutputs/shared/auth"
 	"joboutputs/shared/delivery"
 	"joboutputs/shared/filter"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
 	"joboutputs/shared/uploads"
@@ -190,6 +191,7 @@ func TestLimits(t *testing.T) {
 		"name":         {int(*parameters["OutputName"].Value.Schema.Value.MaxLength), outputs.MaxName},
 		"type":         {int(*parameters["OutputType"].Value.Schema.Value.MaxLength), outputs.MaxType},
 		"primary key":  {int(*schemas["PrimaryKey"].Value.Max), auth.MaxPK},
+		"key ahead":    {numberIn(t, text, `given to a job: at most ([0-9,]+) above`), jobs.MaxPKAhead},
 		"limit":        {int(*schemas["ListSpecification"].Value.Properties["limit"].Value.Max), filter.MaxLimit},
 		"add":          {numberIn(t, text, `one request: ([0-9,]+) bytes`), addoutput.MaxContent},
 		"body":         {numberIn(t, text, `JSON body: 256 KiB \(([0-9,]+) bytes\)`), api.MaxBody},

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"joboutputs/shared/auth"
+	"joboutputs/shared/localaws/fixture"
 	"joboutputs/shared/outputs"
 )
 
@@ -40,7 +41,7 @@ func check(in file) (*Seed, error) {
 		c.key(fmt.Sprintf("nodes[%d].pk", i), n.PK, c.nodes)
 	}
 	for i, j := range in.Jobs {
-		c.key(fmt.Sprintf("jobs[%d].pk", i), j.PK, c.jobs)
+		c.loaded(fmt.Sprintf("jobs[%d].pk", i), j.PK, c.jobs)
 	}
 	s.Users = c.readUsers(in.Users)
 	for i, n := range in.Nodes {
@@ -55,8 +56,8 @@ func check(in file) (*Seed, error) {
 		s.NextJobOutputPK = max(s.NextJobOutputPK, o.PK+1)
 	}
 	if next := in.NextJobOutputPK; next != nil {
-		if *next < s.NextJobOutputPK || *next > auth.MaxPK {
-			c.wrong("next_job_output_pk", "%d is not from %d, one above the greatest output, to %d", *next, s.NextJobOutputPK, auth.MaxPK)
+		if *next < s.NextJobOutputPK || *next > fixture.MaxPK+1 {
+			c.wrong("next_job_output_pk", "%d is not from %d, one above the greatest output, to %d: a tenth of the keys stays free", *next, s.NextJobOutputPK, fixture.MaxPK+1)
 		}
 		s.NextJobOutputPK = *next
 	}
@@ -75,6 +76,14 @@ func (c *checker) key(field string, pk int64, seen map[int64]bool) {
 		c.wrong(field, "%d is there twice", pk)
 	}
 	seen[pk] = true
+}
+
+// loaded checks the pk of a job or an output: the loader leaves keys above them.
+func (c *checker) loaded(field string, pk int64, seen map[int64]bool) {
+	c.key(field, pk, seen)
+	if pk > fixture.MaxPK {
+		c.wrong(field, "%d is above %d: a tenth of the keys stays free", pk, fixture.MaxPK)
+	}
 }
 
 // ref is a pk that must be in the file; null is 0.
@@ -140,7 +149,7 @@ func (c *checker) readOutputs(in []fileOutput) []Output {
 	var all []Output
 	for i, o := range in {
 		at := fmt.Sprintf("job_outputs[%d]", i)
-		c.key(at+".pk", o.PK, pks)
+		c.loaded(at+".pk", o.PK, pks)
 		c.ref(at+".job", &o.Job, c.jobs, "job")
 		if n := utf8.RuneCountInString(o.Name); n < 1 || n > outputs.MaxName || strings.ContainsRune(o.Name, 0) {
 			c.wrong(at+".name", "must be 1 to %d characters, none of them NUL", outputs.MaxName)

@@ -2,7 +2,8 @@
 // pks and times, as JSON. The local run loads them at the start, the conformance tests
 // load one per scenario.
 //
-// A file looks like this; what is left out is null, false, empty or as said:
+// A file looks like this; what is left out is null, false, empty or as said. The pks of
+// jobs and outputs are at most fixture.MaxPK, so that the API has keys above them:
 //
 //	{
 //	  "note": "free text",

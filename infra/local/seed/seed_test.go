@@ -105,6 +105,8 @@ func TestErrors(t *testing.T) {
 		{"pk 0", replaced(`"pk": 5`, `"pk": 0`), "seed.json: job_outputs[0].pk: 0 is not a pk"},
 		{"pk missing", replaced(`"pk": 1, `, ``), "seed.json: users[0].pk: 0 is not a pk"},
 		{"pk too great", replaced(`"pk": 5`, `"pk": 2147483648`), "seed.json: job_outputs[0].pk: 2147483648 is not a pk"},
+		{"job with one of the last pks", replaced(`"jobs": [{"pk": 3`, `"jobs": [{"pk": 3}, {"pk": 1932735283`), "seed.json: jobs[1].pk: 1932735283 is above 1932735282: a tenth of the keys stays free"},
+		{"output with one of the last pks", replaced(`"pk": 5`, `"pk": 1932735283`), "seed.json: job_outputs[0].pk: 1932735283 is above 1932735282: a tenth of the keys stays free"},
 		{"pk twice", replaced(`"nodes": [{"pk": 7`, `"nodes": [{"pk": 7}, {"pk": 7`), "seed.json: nodes[1].pk: 7 is there twice"},
 		{"no such node", replaced(`"nodes": [7]`, `"nodes": [7, 8]`), "seed.json: users[0].nodes[1]: there is no node 8"},
 		{"no such job", replaced(`"job": 3`, `"job": 4`), "seed.json: job_outputs[0].job: there is no job 4"},
@@ -124,6 +126,7 @@ func TestErrors(t *testing.T) {
 		{"not base64", replaced(`"aGk="`, `"aGk"`), "seed.json: job_outputs[0].data_b64: not base64"},
 		{"other digest", replaced(`8f4343`, `8f4344`), "seed.json: job_outputs[0].data_sha256: the content's is 8f4343"},
 		{"next pk", replaced(`"next_job_output_pk": 9`, `"next_job_output_pk": 5`), "seed.json: next_job_output_pk: 5 is not from 6"},
+		{"next pk one of the last", replaced(`"next_job_output_pk": 9`, `"next_job_output_pk": 1932735284`), "seed.json: next_job_output_pk: 1932735284 is not from 6, one above the greatest output, to 1932735283: a tenth of the keys stays free"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -138,12 +138,11 @@ func cmp3(first int64, others ...int) int {
 	return 0
 }
 
-// drawJob gives a job that was made without a pk the one it was answered with.
+// drawJob gives a job that was made without a pk the one it was answered with. That is
+// above every other, and not so far as if a pk that was refused had lifted the counter.
 func (s State) drawJob(drawn int64, j Job) string {
-	for pk := range s.Jobs {
-		if pk >= j.PK {
-			return fmt.Sprintf("the job got the pk %d, and there is %d", j.PK, pk)
-		}
+	if j.PK <= s.last() || j.PK > s.HighestPK() {
+		return fmt.Sprintf("the job got the pk %d, and the last one was %d", j.PK, s.last())
 	}
 	delete(s.Jobs, drawn)
 	j.Outputs = nil

@@ -9,6 +9,9 @@ import (
 
 func (s State) job(c Call) Answer {
 	if c.Action == auth.JobsCreate {
+		if c.PK > s.HighestPK() {
+			return refused(400, problem.InvalidRequest)
+		}
 		if _, taken := s.Jobs[c.PK]; taken && c.PK != 0 {
 			return refused(409, problem.Conflict)
 		}

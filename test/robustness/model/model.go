@@ -94,6 +94,11 @@ func (s State) Step(c Call, a Answer) []State {
 		if c.Action == auth.Cleanup { // it takes one thing after the other, and may have stopped anywhere
 			return between(s, next)
 		}
+		if c.Action == auth.JobsCreate && next.last() > s.last() { // or the counter alone was lifted
+			lifted := s
+			lifted.Lifted = next.last()
+			return []State{s, next, lifted}
+		}
 		return []State{s, next}
 	}
 	if Differs(want, a, next) != "" {

@@ -36,6 +36,16 @@ func TestPermits(t *testing.T) {
 	}
 	job := model.Job{PK: 1, Node: 7, Creator: 1, CreationTime: now, Outputs: []model.Mention{}}
 	must(model.Call{Action: auth.JobsCreate, PK: 1, Node: 7}, model.Answer{Status: 201, Job: &job})
+
+	// A pk may be so far above the last one, and one that is refused lifts nothing.
+	far := job
+	far.PK, far.Node = 1_000_002, 0
+	must(model.Call{Action: auth.JobsCreate, PK: far.PK}, model.Answer{Status: 400, Code: "invalid_request"})
+	never(model.Call{Action: auth.JobsCreate, PK: far.PK}, model.Answer{Status: 201, Job: &far})
+	never(model.Call{Action: auth.JobsCreate}, model.Answer{Status: 201, Job: &far})
+	far.PK--
+	must(model.Call{Action: auth.JobsCreate, PK: far.PK}, model.Answer{Status: 201, Job: &far})
+
 	add := model.Call{Action: auth.JobsAddOutput, Job: 1, Name: "n", Type: "t", Content: "x"}
 	must(add, model.Answer{Status: 409, Code: "job_not_started"})
 	running := job

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/google/go-cmp/cmp"
+
+	"joboutputs/shared/jobs"
 )
 
 // State is what one tenant has. Tenants share nothing, so a service is as many of them.
@@ -23,6 +25,7 @@ type State struct {
 	Outputs map[Name]Output // a name has at most one output
 	Uploads map[string]Upload
 	Spent   map[int64]bool // the pks outputs have had: none comes again
+	Lifted  int64          // the highest pk a create gave that was not answered and made no job
 }
 
 // Name is what an output is called: no two of a tenant have the same.
@@ -113,8 +116,21 @@ func New() State {
 }
 
 func (s State) clone() State {
-	return State{maps.Clone(s.Jobs), maps.Clone(s.Working), maps.Clone(s.Outputs), maps.Clone(s.Uploads), maps.Clone(s.Spent)}
+	return State{maps.Clone(s.Jobs), maps.Clone(s.Working), maps.Clone(s.Outputs), maps.Clone(s.Uploads), maps.Clone(s.Spent), s.Lifted}
 }
+
+// last is the job counter: the highest pk that was given or drawn. Calls that were not
+// answered may have drawn a few more.
+func (s State) last() int64 {
+	last := s.Lifted
+	for pk := range s.Jobs {
+		last = max(last, pk)
+	}
+	return last
+}
+
+// HighestPK is the highest pk that a job to be made may be given.
+func (s State) HighestPK() int64 { return s.last() + jobs.MaxPKAhead }
 
 func (o Output) key() Name { return Name{o.Job, o.Name, o.Type} }
 

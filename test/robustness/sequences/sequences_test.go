@@ -149,7 +149,8 @@ func play(t *rapid.T, g *game, kinds map[auth.Action]map[int]int) {
 	actions := map[string]func(*rapid.T){
 		"create": func(*rapid.T) {
 			c := anybody(auth.JobsCreate)
-			c.PK = rapid.SampledFrom([]int64{0, 0, 1, 2, 3, 4}).Draw(t, "pk")
+			highest := g.state(c.Caller.Tenant).HighestPK()
+			c.PK = rapid.SampledFrom([]int64{0, 0, 1, 2, 3, 4, highest, highest + 1, auth.MaxPK}).Draw(t, "pk")
 			c.Node = rapid.Int64Range(0, 2).Draw(t, "node")
 			do(c)
 		},
