@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
+	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/functions"
 	"joboutputs/shared/api/apitest"
@@ -119,6 +120,8 @@ func needed(operation string, input any) []functions.Right {
 		}
 	case *s3.ListMultipartUploadsInput:
 		return []functions.Right{{Action: "s3:ListBucketMultipartUploads", On: functions.Bucket}}
+	case *s3.DeleteObjectsInput:
+		return []functions.Right{{Action: "s3:DeleteObject", On: functions.Objects}}
 	case *s3.PutObjectInput, *s3.GetObjectInput, *s3.DeleteObjectInput, *s3.AbortMultipartUploadInput:
 		return []functions.Right{{Action: "s3:" + operation, On: functions.Objects}}
 	case *s3.CreateMultipartUploadInput, *s3.UploadPartInput, *s3.CompleteMultipartUploadInput:
@@ -226,7 +229,7 @@ func TestCalls(t *testing.T) {
 		{auth.OutputsReinstate, "", apitest.Call{Method: "POST", Resource: output + "/reinstate", Params: pk, As: admin}, 200, []string{"GetItem", "TransactWriteItems"}},
 		{auth.OutputsDestroy, "", apitest.Call{Method: "DELETE", Resource: output, Params: pk, As: admin}, 204, []string{"GetItem", "TransactWriteItems"}},
 		{auth.OutputsHardDelete, "", apitest.Call{Method: "DELETE", Resource: output + "/hard", Params: pk, As: admin}, 200,
-			[]string{"DeleteItem", "DeleteObject", "GetItem", "TransactWriteItems"}},
+			[]string{"DeleteObject", "GetItem", "TransactWriteItems"}},
 		{auth.UploadsBegin, "", apitest.Call{Method: "POST", Resource: staged, Params: pk, As: admin,
 			JSON: `{"name":"large","type":"t","size":5242881,"part_size":5242880}`}, 201,
 			[]string{"BatchGetItem", "CreateMultipartUpload", "PutItem", "PutItem"}},
@@ -247,12 +250,12 @@ func TestCalls(t *testing.T) {
 		{auth.UploadsStatus, "of one part", apitest.Call{Method: "GET", Resource: staged + "/{id}", Params: small, As: admin}, 200, []string{"BatchGetItem", "HeadObject"}},
 		{auth.UploadsStatus, "for links", apitest.Call{Method: "GET", Resource: staged + "/{id}", Params: large, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
 		{auth.UploadsComplete, "", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: large, As: admin}, 200,
-			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "ListParts", "TransactWriteItems", "UpdateItem"}},
+			[]string{"BatchGetItem", "CompleteMultipartUpload", "ListParts", "TransactWriteItems", "UpdateItem", "UpdateItem"}},
 		{auth.UploadsComplete, "of one part", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: small, As: admin}, 200,
 			[]string{"BatchGetItem", "GetItem", "HeadObject", "TransactWriteItems", "UpdateItem"}},
 		{auth.UploadsStatus, "for links, with a key", apitest.Call{Method: "GET", Resource: staged + "/{id}", Params: largeKeyed, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},
 		{auth.UploadsComplete, withKey, apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: largeKeyed, Header: key, As: admin}, 200,
-			[]string{"BatchGetItem", "CompleteMultipartUpload", "GetItem", "ListParts", "TransactWriteItems", "UpdateItem"}},
+			[]string{"BatchGetItem", "CompleteMultipartUpload", "ListParts", "TransactWriteItems", "UpdateItem", "UpdateItem"}},
 		{auth.UploadsComplete, "again, with a key", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: largeKeyed, Header: key, As: admin}, 200, []string{"BatchGetItem"}},
 		{auth.UploadsComplete, "again", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: small, As: admin}, 200, []string{"BatchGetItem"}},
 		{auth.UploadsAbort, "", apitest.Call{Method: "DELETE", Resource: staged + "/{id}", Params: unwanted, As: admin}, 204,
@@ -398,18 +401,27 @@ func cleanupLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, deps function
 	if _, err := uploads.New(table.New(yesterday), uploads.Limits{}).Begin(ctx, p, uploads.NewUpload{Job: 50, Name: "abandoned", Size: 1 << 30}); err != nil {
 		t.Fatal(err)
 	}
+	poison := table.Queued("nobody knows", "acme", "01POISON", time.Now())
+	if err := dynamo.NewFromIface(a.DynamoDB).Table(a.Table).Put(poison).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	deps.Cleanup = cleanup.New(table.Config{
+		DynamoDB: localaws.DynamoDB(a.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, rec.add) }),
+		S3:       localaws.S3(a.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, rec.add) }),
+		Table:    a.Table, Bucket: a.Bucket, Now: func() time.Time { return time.Now().Add(table.Grace) },
+	})
 	rec.reset()
 	answer, err := rows[auth.Cleanup].Schedule(deps)(t.Context())
 	counts, _ := answer.(cleanup.Counts)
 	counts.Oldest = 0
-	if err != nil || counts != (cleanup.Counts{Intents: 1, Uploads: 2}) { // one of them was aborted
+	if err == nil || counts != (cleanup.Counts{Intents: 1, Tombstones: 1, Uploads: 2, Failed: 1, Attempts: 1}) { // one upload was aborted
 		t.Fatalf("cleanup: %+v, %v", counts, err)
 	}
 	var want []string
 	for _, calls := range []struct {
 		operation string
 		times     int
-	}{{"AbortMultipartUpload", 1}, {"DeleteItem", 3}, {"DeleteObject", 3}, {"ListMultipartUploads", 2}, {"Query", 16}, {"UpdateItem", 5}} {
+	}{{"AbortMultipartUpload", 2}, {"BatchWriteItem", 1}, {"DeleteObjects", 1}, {"ListMultipartUploads", 2}, {"Query", 16}, {"TransactWriteItems", 1}, {"UpdateItem", 5}} {
 		want = append(want, slices.Repeat([]string{calls.operation}, calls.times)...)
 	}
 	note(want)

@@ -217,10 +217,10 @@ func Catalogue() []Function {
 		},
 		{
 			Name: auth.Cleanup,
-			Rights: onTable("Query", "UpdateItem", "DeleteItem").
+			Rights: onTable("Query", "UpdateItem", "PutItem", "DeleteItem", "BatchWriteItem").
 				and(onObjects("DeleteObject", "AbortMultipartUpload")).
 				and(onBucket("ListBucketMultipartUploads")),
-			Memory: small, Timeout: 15 * time.Minute,
+			Memory: medium, Timeout: 15 * time.Minute,
 			Schedule: func(d Deps) Schedule { return cleanup.New(d.Cleanup, d.CleanupGrace, d.Log) },
 		},
 	}

@@ -154,7 +154,7 @@ func TestEvents(t *testing.T) {
 					t.Errorf("answered %s, which names %+v (%v), want user 2 of demo allowed", text, p, err)
 				}
 			case f.Schedule != nil:
-				if got, want := string(invoke(t, f.Schedule(deps), event)), `{"intents":0,"tombstones":0,"uploads":0,"skipped":0,"oldest_seconds":0}`; got != want {
+				if got, want := string(invoke(t, f.Schedule(deps), event)), `{"intents":0,"tombstones":0,"uploads":0,"skipped":0,"rechecked":0,"failed":0,"deferred":0,"attempts":0,"oldest_seconds":0}`; got != want {
 					t.Errorf("answered %s, want %s", got, want)
 				}
 			default:

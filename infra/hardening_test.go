@@ -178,7 +178,7 @@ func TestSchedule(t *testing.T) {
 			}
 		}
 		slices.Sort(names)
-		want := []string{"AuthorizerErrors", "CleanupDeadLetters", "CleanupNotRun", "Latency", "OldestUnfinished", "ServerErrors", "TableThrottles", "Throttles"}
+		want := []string{"AuthorizerErrors", "CleanupDeadLetters", "CleanupFailed", "CleanupNotRun", "Latency", "OldestUnfinished", "ServerErrors", "TableThrottles", "Throttles"}
 		if !tmpl.settings.Alarms {
 			want = nil
 		}

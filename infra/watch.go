@@ -61,6 +61,8 @@ func newWatch(stack awscdk.Stack, s settings, w watched) {
 		"invocations": cleanup.MetricInvocations(sum(hour)), "errors": cleanup.MetricErrors(sum(hour)),
 	})
 	oldest := counted(s, "OldestUnfinished", "of the cleanup", cleanup.LogGroup(), `{ $.msg = "cleaned up" }`, "$.oldest_seconds", "Maximum", hour)
+	failed := counted(s, "CleanupFailed", "of the cleanup", cleanup.LogGroup(), `{ $.msg = "cleaned up" }`, "$.failed", "Sum", hour)
+	attempts := counted(s, "CleanupAttempts", "of the cleanup", cleanup.LogGroup(), `{ $.msg = "cleaned up" }`, "$.attempts", "Maximum", hour)
 	dead := w.cleanup.MetricApproximateNumberOfMessagesVisible(&awscloudwatch.MetricOptions{Statistic: jsii.String("Maximum"), Period: five})
 
 	alarms := []alarm{
@@ -71,6 +73,7 @@ func newWatch(stack awscdk.Stack, s settings, w watched) {
 		{name: "AuthorizerErrors", does: "nobody can tell whether tokens are good", metric: refusing, over: 5, periods: 1},
 		{name: "CleanupNotRun", does: "no cleanup ended well for two hours", metric: cleaned, over: 1, periods: 2, below: true, missing: awscloudwatch.TreatMissingData_BREACHING},
 		{name: "OldestUnfinished", does: "an intent or a tombstone is unfinished for three hours: the cleanup makes no progress", metric: oldest, over: 3 * 3600, periods: 1},
+		{name: "CleanupFailed", does: "cleanup cannot finish rows of its queue: its log says why", metric: failed, over: 0, periods: 1},
 		{name: "CleanupDeadLetters", does: "the schedule could not hand over a cleanup", metric: dead, over: 0, periods: 1},
 	}
 	if s.Alarms {
@@ -84,7 +87,7 @@ func newWatch(stack awscdk.Stack, s settings, w watched) {
 		{"5xx, %", []awscloudwatch.IMetric{rate5xx}},
 		{"Throttles", []awscloudwatch.IMetric{throttled, tableThrottles}},
 		{"Authorizer", []awscloudwatch.IMetric{authorizer.MetricInvocations(sum(five)), refusing}},
-		{"Cleanup", []awscloudwatch.IMetric{cleaned, dead}},
+		{"Cleanup", []awscloudwatch.IMetric{cleaned, dead, failed, attempts}},
 		{"Oldest unfinished work, s", []awscloudwatch.IMetric{oldest}},
 	})
 }

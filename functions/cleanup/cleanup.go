@@ -16,8 +16,8 @@ type cleaner interface {
 }
 
 // New makes the function. What is younger than grace is left alone: it may still be in
-// flight. Each run logs one line "cleaned up" with its counts, of which the stack's alarms read
-// the age of the oldest.
+// flight. Each run logs one line "cleaned up" with its counts; the stack's alarms read from
+// it the age of the oldest row and how many failed.
 func New(c cleaner, grace time.Duration, log *slog.Logger) func(context.Context) (any, error) {
 	return func(ctx context.Context) (any, error) {
 		counts, err := c.Run(ctx, grace)
@@ -25,6 +25,7 @@ func New(c cleaner, grace time.Duration, log *slog.Logger) func(context.Context)
 		attrs := []slog.Attr{
 			slog.String("action", string(auth.Cleanup)),
 			slog.Int("intents", counts.Intents), slog.Int("tombstones", counts.Tombstones), slog.Int("uploads", counts.Uploads), slog.Int("skipped", counts.Skipped),
+			slog.Int("rechecked", counts.Rechecked), slog.Int("failed", counts.Failed), slog.Int("deferred", counts.Deferred), slog.Int("attempts", counts.Attempts),
 			slog.Int64("oldest_seconds", counts.Oldest),
 		}
 		if err != nil {

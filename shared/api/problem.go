@@ -42,6 +42,7 @@ var statuses = map[problem.Kind]int{
 	problem.UploadAborted:        http.StatusConflict,
 	problem.UploadCompleted:      http.StatusConflict,
 	problem.UploadExpired:        http.StatusGone,
+	problem.UploadLost:           http.StatusGone,
 	problem.IdempotencyMismatch:  http.StatusUnprocessableEntity,
 	problem.Conflict:             http.StatusConflict,
 	problem.Throttled:            http.StatusTooManyRequests,

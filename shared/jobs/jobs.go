@@ -259,7 +259,7 @@ func (s *Store) node(tenant string, node int64) *dynamo.Update {
 // error ends the attempts.
 func (s *Store) again(ctx context.Context, err error, attempt int, pk int64) error {
 	if dynamo.IsCondCheckFailed(err) {
-		err = table.Pause(ctx, attempt)
+		err = s.t.Pause(ctx, attempt)
 	}
 	if err != nil {
 		return table.StoreError(err, "change job %d", pk)

@@ -63,7 +63,7 @@ func (s *Store) change(ctx context.Context, tenant string, read func() (Output, 
 		if !dynamo.IsCondCheckFailed(err) {
 			return Output{}, table.StoreError(err, "change output %d", o.PK)
 		}
-		if err := table.Pause(ctx, attempt); err != nil {
+		if err := s.t.Pause(ctx, attempt); err != nil {
 			return Output{}, table.StoreError(err, "change output %d", o.PK)
 		}
 	}
@@ -80,10 +80,16 @@ func (s *Store) setDeletion(key table.Key, o *Output) *dynamo.Update {
 	return update.Set("deletion_time", table.FormatTime(o.DeletionTime))
 }
 
-// HardDelete removes an output for good and frees its name: both rows in one transaction
-// that leaves a tombstone, then the bytes, then the tombstone. A row never outlives its
-// bytes; bytes that a crash leaves are the cleanup's. The answer is the output as it was,
-// with the time of its soft delete or else of this one. Problems: NotFound, Unavailable.
+// HardDelete removes an output for good and frees its name:
+//
+//	strong Get
+//	transaction {Delete O, Delete N, Put tombstone}
+//	DeleteObject
+//
+// A row never outlives its content. The tombstone outlives every link and call that could
+// still write the object, and cleanup deletes the object again when it is due: what a crash
+// left, or a late PUT brought back. Returns the output as it was, with the time of its soft
+// delete or else of this one. Problems: NotFound, Unavailable.
 func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output, error) {
 	for attempt := range table.MaxAttempts {
 		o, err := s.Output(ctx, tenant, pk)
@@ -97,7 +103,7 @@ func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output
 			Put(s.t.Put(tombstone)).
 			Run(ctx)
 		if dynamo.IsCondCheckFailed(err) {
-			if err := table.Pause(ctx, attempt); err != nil {
+			if err := s.t.Pause(ctx, attempt); err != nil {
 				return Output{}, table.StoreError(err, "hard-delete output %d", pk)
 			}
 			continue
@@ -108,7 +114,7 @@ func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output
 		s.delete(&o)
 		// The output is gone either way, and what fails here the cleanup finishes: only a breach
 		// is told, since it would fail again.
-		if breach := tenantguard.Breached(s.t.DeleteObject(ctx, tombstone)); breach != nil {
+		if breach := tenantguard.Breached(s.t.DeleteObject(ctx, tenant, o.object)); breach != nil {
 			return Output{}, breach
 		}
 		return o, nil

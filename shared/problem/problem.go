@@ -43,6 +43,7 @@ const (
 	UploadAborted        Kind = "upload_aborted"         // the staged upload was aborted
 	UploadCompleted      Kind = "upload_completed"       // the staged upload has become an output
 	UploadExpired        Kind = "upload_expired"         // the staged upload was not completed in time
+	UploadLost           Kind = "upload_lost"            // the object store no longer has the staged upload's parts
 	IdempotencyMismatch  Kind = "idempotency_mismatch"   // an idempotency key was used for another request
 	Conflict             Kind = "conflict"               // the pk is taken
 	Throttled            Kind = "throttled"              // too many requests

@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,14 +14,22 @@ import (
 // crash could leave of it; package cleanup says what becomes of each kind.
 const (
 	IntentKind    = "intent"    // content is about to be put; without the intent's withdrawal it belongs to nobody
-	TombstoneKind = "tombstone" // the output's rows are gone, the content may not be
+	TombstoneKind = "tombstone" // the output's rows are gone, and no later write of its content may stay
 	UploadKind    = "upload"    // content is being staged; the row goes with its completion
 )
 
-// Grace is how old a queue row must be before cleanup takes it on: longer than any put may
-// be in flight (a function's time-out, the life of a presigned link, 15 minutes of clock
-// and network).
-const Grace = time.Hour
+// Limits of a write of content that is in flight.
+const (
+	LinkLife = 15 * time.Minute // of a presigned link, at most
+	MaxPut   = time.Hour        // of a PUT that began while its link was valid
+	skew     = 15 * time.Minute // of clocks and networks
+)
+
+// Grace is how long after the last reason for it a write of an object may still arrive: a
+// PUT by a link, a retry that the network delayed, a part of an upload that was aborted. A
+// queue row is due that much later, and stays in the queue until then. So what such a write
+// brings has a row, also if the content was deleted before.
+const Grace = LinkLife + MaxPut + skew
 
 // Queued makes the queue row of an object; it is due after Grace.
 func Queued(kind, tenant, object string, now time.Time) QueueRow {
@@ -30,6 +39,12 @@ func Queued(kind, tenant, object string, now time.Time) QueueRow {
 		Tenant: tenant,
 		Object: object,
 	}
+}
+
+// Due is when no write of the row's object can arrive any more, by its key.
+func (k Key) Due() (time.Time, error) {
+	text, _, _ := strings.Cut(k.Sort, "#")
+	return ParseTime(text)
 }
 
 // QueuePartitions are the partitions of the queue.
@@ -54,17 +69,12 @@ func (s *Store) Claim(ctx context.Context, row QueueRow) (bool, error) {
 	return true, nil
 }
 
-// DeleteObject removes an object that nothing refers to, then its queue row.
-func (s *Store) DeleteObject(ctx context.Context, row QueueRow) error {
-	_, err := s.S3.DeleteObject(ctx, &s3.DeleteObjectInput{
-		Bucket: &s.Bucket,
-		Key:    aws.String(ObjectKey(row.Tenant, row.Object)),
-	})
-	if err != nil && !HasCode(err, "NoSuchKey") { // S3 does not mind; VersityGW does, if another cleanup is just ahead
+// DeleteObject removes an object that nothing refers to. Its queue row stays for cleanup,
+// which looks again when the row is due.
+func (s *Store) DeleteObject(ctx context.Context, tenant, object string) error {
+	_, err := s.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.Bucket, Key: aws.String(ObjectKey(tenant, object))})
+	if err != nil && !HasCode(err, "NoSuchKey") { // S3 does not mind; VersityGW does, if another delete is just ahead
 		return StoreError(err, "delete an object")
-	}
-	if err := s.Delete(row.Key).Run(ctx); err != nil {
-		return StoreError(err, "delete a queue row")
 	}
 	return nil
 }

@@ -43,9 +43,10 @@ var conflicts = retry.RetryableErrorCode{Codes: map[string]struct{}{
 // transient is what is retried, except transactions.
 var transient = retry.IsErrorRetryables(append(slices.Clone(retry.DefaultRetryables), conflicts))
 
-// Pause waits before another attempt: up to 10 ms at first, doubling, with full jitter.
-func Pause(ctx context.Context, attempt int) error {
-	limit := min(10*time.Millisecond<<min(attempt, 10), maxBackoff)
+// Pause waits before another attempt: up to 10 ms at first, doubling up to Config.Backoff,
+// with full jitter.
+func (s *Store) Pause(ctx context.Context, attempt int) error {
+	limit := min(10*time.Millisecond<<min(attempt, 10), s.backoff)
 	select {
 	case <-time.After(rand.N(limit)): //nolint:gosec // jitter, not a secret
 		return nil

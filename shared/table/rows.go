@@ -163,7 +163,8 @@ type UploadRow struct {
 	Claimed         string `dynamo:"claimed_sha256,omitempty"` // base64, as the client said at the beginning
 	Multipart       string `dynamo:"multipart,omitempty"`      // S3's id; none = a single PUT
 	State           string `dynamo:"state"`
-	Refused         int64  `dynamo:"refused,omitempty"` // completions, for their name
+	Refused         int64  `dynamo:"refused,omitempty"`    // completions, for their name
+	Completing      string `dynamo:"completing,omitempty"` // a lease: <until>#<holder>, see package uploads
 	ExpiresAt       string `dynamo:"expires_at"`
 	TTL             int64  `dynamo:"expires"` // Unix seconds
 	Creator         int64  `dynamo:"creator,omitempty"`
@@ -194,6 +195,10 @@ type QueueRow struct {
 	Tenant  string `dynamo:"tenant"`
 	Object  string `dynamo:"object"`
 	Claimed bool   `dynamo:"claimed,omitempty"`
+
+	Multipart string `dynamo:"multipart,omitempty"` // S3's id of an aborted upload, to be aborted again
+	Looked    bool   `dynamo:"looked,omitempty"`    // cleanup has been here before the row was due
+	Attempts  int64  `dynamo:"attempts,omitempty"`  // of cleanup, that failed
 }
 
 // TimeFormat is how times look in responses and rows: RFC 3339, UTC, always six decimals,

@@ -47,6 +47,7 @@ type Store struct {
 	Shards     int              // of a tenant's timeline, written
 	ReadShards int              // read
 	Now        func() time.Time // UTC, in microseconds
+	backoff    time.Duration
 }
 
 // Open makes the Store of a Lambda that serves tenants, from its environment. It makes no
@@ -102,6 +103,7 @@ func newStore(cfg Config, guard func(*middleware.Stack) error) *Store {
 		Shards:     cfg.Shards,
 		ReadShards: max(cfg.Shards, cfg.ReadShards),
 		Now:        func() time.Time { return cfg.Now().UTC().Truncate(time.Microsecond) },
+		backoff:    cfg.Backoff,
 	}
 }
 

@@ -1,10 +1,13 @@
 package tenantguard
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"joboutputs/shared/auth"
 )
@@ -17,17 +20,47 @@ func cleanupMay(in any) bool {
 	case *dynamodb.UpdateItemInput:
 		partition := text(in.Key["PK"])
 		return strings.HasPrefix(partition, "W#") || isUpload(partition)
-	case *dynamodb.DeleteItemInput:
-		return strings.HasPrefix(text(in.Key["PK"]), "W#")
+	case *dynamodb.BatchWriteItemInput:
+		return cleanupRemoves(in)
+	case *dynamodb.TransactWriteItemsInput:
+		return cleanupMoves(in)
 
 	case *s3.ListMultipartUploadsInput:
 		return isObject(in.Prefix)
 	case *s3.AbortMultipartUploadInput:
 		return isObject(in.Key)
-	case *s3.DeleteObjectInput:
-		return isObject(in.Key)
+	case *s3.DeleteObjectsInput:
+		return in.Delete != nil && !slices.ContainsFunc(in.Delete.Objects, func(o s3types.ObjectIdentifier) bool { return !isObject(o.Key) })
 	}
 	return false
+}
+
+// isQueue reports whether a row is one of the queue.
+func isQueue(row map[string]types.AttributeValue) bool {
+	return strings.HasPrefix(text(row["PK"]), "W#")
+}
+
+// cleanupRemoves reports whether a batch removes queue rows and nothing else.
+func cleanupRemoves(in *dynamodb.BatchWriteItemInput) bool {
+	for _, requests := range in.RequestItems {
+		for _, r := range requests {
+			if r.PutRequest != nil || r.DeleteRequest == nil || !isQueue(r.DeleteRequest.Key) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// cleanupMoves reports whether a transaction puts and deletes queue rows and nothing else.
+func cleanupMoves(in *dynamodb.TransactWriteItemsInput) bool {
+	for _, item := range in.TransactItems {
+		if item.Update != nil || item.ConditionCheck != nil ||
+			item.Put != nil && !isQueue(item.Put.Item) || item.Delete != nil && !isQueue(item.Delete.Key) {
+			return false
+		}
+	}
+	return true
 }
 
 // isUpload reports whether a partition is a staged upload of some tenant: T#<tenant>#X#<id>.

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go/middleware"
 
 	"joboutputs/shared/auth"
@@ -352,12 +353,34 @@ func TestCleanup(t *testing.T) {
 		_, err := c.db.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{TableName: table, Key: key(partition, "X")})
 		return err
 	}
-	remove := func(partition string) error {
-		_, err := c.db.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: table, Key: key(partition, "X")})
+	remove := func(partitions ...string) error {
+		var all []types.WriteRequest
+		for _, partition := range partitions {
+			all = append(all, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: key(partition, "X")}})
+		}
+		_, err := c.db.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"table": all}})
 		return err
 	}
-	bury := func(object string) error {
-		_, err := c.s3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: bucket, Key: &object})
+	move := func(from, to string) error {
+		_, err := c.db.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
+			{Delete: &types.Delete{TableName: table, Key: key(from, "X")}}, {Put: &types.Put{TableName: table, Item: key(to, "Y")}},
+		}})
+		return err
+	}
+	batch := func(r types.WriteRequest) error {
+		_, err := c.db.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{"table": {r}}})
+		return err
+	}
+	change := func(item types.TransactWriteItem) error {
+		_, err := c.db.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{item}})
+		return err
+	}
+	objects := func(keys ...string) error {
+		in := &s3.DeleteObjectsInput{Bucket: bucket, Delete: &s3types.Delete{}}
+		for _, key := range keys {
+			in.Delete.Objects = append(in.Delete.Objects, s3types.ObjectIdentifier{Key: &key})
+		}
+		_, err := c.s3.DeleteObjects(t.Context(), in)
 		return err
 	}
 	abort := func(object string) error {
@@ -375,8 +398,9 @@ func TestCleanup(t *testing.T) {
 		"reads the queue":                     {query(dynamodb.QueryInput{KeyConditions: equal("PK", "W#1")}), false},
 		"claims":                              {update("W#1"), false},
 		"ends an upload":                      {update("T#acme#X#01X"), false},
-		"deletes a queue row":                 {remove("W#1"), false},
-		"removes an object":                   {bury("t/acme/01X"), false},
+		"deletes queue rows":                  {remove("W#1", "W#2"), false},
+		"moves a queue row":                   {move("W#1", "W#1"), false},
+		"removes objects":                     {objects("t/acme/01X", "t/other/01Y"), false},
 		"aborts an upload":                    {abort("t/acme/01X"), false},
 		"looks for an upload":                 {list(aws.String("t/acme/01X")), false},
 		"reads a job":                         {query(dynamodb.QueryInput{KeyConditions: equal("PK", "T#acme#J#1")}), true},
@@ -384,10 +408,15 @@ func TestCleanup(t *testing.T) {
 		"changes an output":                   {update("T#acme#O#1"), true},
 		"changes an output of an odd tenant":  {update("T#ac#me#X#1"), true},
 		"changes an upload of no tenant":      {update("T##X#1"), true},
-		"deletes an output":                   {remove("T#acme#O#1"), true},
-		"removes what is no object":           {bury("acme/01X"), true},
-		"removes an object of no tenant":      {bury("t//01X"), true},
-		"removes above":                       {bury("t/acme/../x"), true},
+		"deletes an output":                   {remove("W#1", "T#acme#O#1"), true},
+		"puts a queue row":                    {batch(types.WriteRequest{PutRequest: &types.PutRequest{Item: key("W#1", "X")}}), true},
+		"moves an output to the queue":        {move("T#acme#O#1", "W#1"), true},
+		"moves a queue row to the outputs":    {move("W#1", "T#acme#O#1"), true},
+		"changes a row in a transaction":      {change(types.TransactWriteItem{Update: &types.Update{TableName: table, Key: key("W#1", "X"), UpdateExpression: aws.String("SET v = :v")}}), true},
+		"checks a row":                        {change(types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{TableName: table, Key: key("W#1", "X"), ConditionExpression: table}}), true},
+		"removes what is no object":           {objects("t/acme/01X", "acme/01X"), true},
+		"removes an object of no tenant":      {objects("t//01X"), true},
+		"removes above":                       {objects("t/acme/../x"), true},
 		"aborts what is no object":            {abort("x"), true},
 		"looks for all uploads":               {list(nil), true},
 		"looks for all uploads of the tenant": {list(aws.String("t/acme/")), true},
@@ -398,7 +427,7 @@ func TestCleanup(t *testing.T) {
 	}
 	for name, call := range c.calls("acme") { // what is a tenant's alone, also with a tenant in the context
 		switch name {
-		case "UpdateItem of the queue", "DeleteItem of the queue", "DeleteObject", "AbortMultipartUpload": // are the cleanup's too
+		case "UpdateItem of the queue", "AbortMultipartUpload", "TransactWriteItems, put in the queue", "TransactWriteItems, delete of queue": // are the cleanup's too
 		default:
 			if err := call(acme(t)); tenantguard.Breached(err) == nil {
 				t.Errorf("the cleanup may %s: %v", name, err)

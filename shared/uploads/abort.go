@@ -20,8 +20,8 @@ import (
 //	transaction {Update upload if open, Delete its queue row, Put one that is due in Grace}
 //	AbortMultipartUpload, DeleteObject
 //
-// The new queue row outlives every link and call that is in flight: what these still
-// bring, the cleanup removes. Problems: NotFound, PermissionDenied, UploadNotFound, StateCompleted,
+// The new queue row outlives every link and call that is in flight: what these still bring,
+// cleanup removes. Problems: NotFound, PermissionDenied, UploadNotFound, UploadCompleted,
 // Unavailable.
 func (s *Store) Abort(ctx context.Context, p auth.Principal, job int64, id string) error {
 	tenant := p.Tenant
@@ -35,28 +35,36 @@ func (s *Store) Abort(ctx context.Context, p auth.Principal, job int64, id strin
 		case row.State != StateOpen:
 			return nil
 		}
-		queue, err := s.queueRow(tenant, &row)
-		if err != nil {
-			return err
-		}
-		rest := table.Queued(table.UploadKind, tenant, id, s.t.Now())
-		rest.Claimed = true
-		err = s.t.DB.WriteTx().
-			Update(s.t.Update(row.Key).Set("state", StateAborted).If("'state' = ?", StateOpen)).
-			Delete(s.t.Delete(queue.Key)).
-			Put(s.t.Put(rest)).
-			Run(ctx)
+		err = s.end(ctx, tenant, &row, StateAborted)
 		if err == nil {
 			return s.freeLate(ctx, tenant, &row)
 		}
 		if !dynamo.IsCondCheckFailed(err) {
 			return table.StoreError(err, "abort an upload")
 		}
-		if err := table.Pause(ctx, attempt); err != nil {
+		if err := s.t.Pause(ctx, attempt); err != nil {
 			return table.StoreError(err, "abort an upload")
 		}
 	}
 	return table.Contended()
+}
+
+// end moves an open upload to a state in which it can't become an output, and its queue row
+// to when no write of its object can arrive any more.
+func (s *Store) end(ctx context.Context, tenant string, row *table.UploadRow, state string) error {
+	queue, err := s.queueRow(tenant, row)
+	if err != nil {
+		return err
+	}
+	rest := table.Queued(table.UploadKind, tenant, row.ID, s.t.Now())
+	rest.Claimed, rest.Multipart = true, row.Multipart
+	tx := s.t.DB.WriteTx().
+		Update(s.t.Update(row.Key).Set("state", state).If("'state' = ?", StateOpen)).
+		Put(s.t.Put(rest))
+	if queue.Key != rest.Key { // at the very moment of the expiry it is the same row
+		tx.Delete(s.t.Delete(queue.Key))
+	}
+	return tx.Run(ctx)
 }
 
 // freeLate frees the parts and the object of an upload that can't become an output any
@@ -68,7 +76,7 @@ func (s *Store) freeLate(ctx context.Context, tenant string, row *table.UploadRo
 	if row.Multipart != "" {
 		aborted = abortMultipart(ctx, s.t, table.ObjectKey(tenant, row.ID), row.Multipart)
 	}
-	_, err := s.t.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.t.Bucket, Key: aws.String(table.ObjectKey(tenant, row.ID))})
+	err := s.t.DeleteObject(ctx, tenant, row.ID)
 	if breach := tenantguard.Breached(errors.Join(aborted, err)); breach != nil {
 		return breach
 	}
@@ -83,9 +91,12 @@ func abortMultipart(ctx context.Context, t *table.Store, key, id string) error {
 	return nil
 }
 
-// CleanUp removes what is left of an upload that was abandoned or aborted; t is the cleanup's
-// Store. The queue does not know S3's id of the upload, which was made after the row, so S3
-// is asked for it. It reports false if the upload was completed in the meantime.
+// CleanUp ends an upload that was abandoned or aborted, and frees its parts, but not yet its
+// object; t is cleanup's Store. The queue row of an abandoned upload does not know S3's id,
+// which was made after it, so S3 is asked for it. That of an aborted one does: S3 frees parts
+// that were in flight during an abort only if it is repeated
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html). It reports
+// false if the upload was completed in the meantime.
 func CleanUp(ctx context.Context, t *table.Store, row table.QueueRow) (bool, error) {
 	claimed, err := t.Claim(ctx, row)
 	if !claimed || err != nil {
@@ -97,6 +108,11 @@ func CleanUp(ctx context.Context, t *table.Store, row table.QueueRow) (bool, err
 		return true, table.StoreError(err, "end an upload")
 	}
 	key := table.ObjectKey(row.Tenant, row.Object)
+	if row.Multipart != "" {
+		if err := abortMultipart(ctx, t, key, row.Multipart); err != nil {
+			return true, err
+		}
+	}
 	pages := s3.NewListMultipartUploadsPaginator(t.S3, &s3.ListMultipartUploadsInput{Bucket: &t.Bucket, Prefix: &key})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -109,5 +125,5 @@ func CleanUp(ctx context.Context, t *table.Store, row table.QueueRow) (bool, err
 			}
 		}
 	}
-	return true, t.DeleteObject(ctx, row)
+	return true, nil
 }

@@ -32,17 +32,28 @@ const completeAttempts = 80
 // Complete makes a staged upload an output, once: repeated, or called several times at once,
 // it returns the same output and the same response. The creator is who began the upload.
 //
-//	strong BatchGet {job, upload, key}, Get name  respond as before, or refuse
-//	ListParts                                     each part: there, its length, its checksum
-//	CompleteMultipartUpload                       put together; of a single PUT a HeadObject
+//	strong BatchGet {job, upload, key}   respond as before, or refuse
+//
+// of one part:
+//
+//	strong Get name, HeadObject          refuse a taken name; length and checksum
+//
+// of several:
+//
+//	ListParts                            each part: there, its length, its checksum
+//	Update upload                        a lease: no other call has S3 assemble the parts meanwhile
+//	CompleteMultipartUpload
+//
+// then:
+//
 //	draw a pk
 //	transaction {Update upload if open, Put O, Put N, Delete queue row if not claimed, Put key}
 //
-// A crash after any of them leaves an open upload, which another call completes from
-// where it stands, or the cleanup removes.
+// A crash after any of them leaves an open upload, which another call completes from where
+// it stands once the lease is over, or which cleanup removes.
 //
 // Problems: as outputs.Add's, UploadNotFound, UploadIncomplete (with missing and wrong part
-// numbers), StateAborted, UploadExpired.
+// numbers), UploadAborted, UploadExpired, UploadLost.
 func (s *Store) Complete(ctx context.Context, p auth.Principal, job int64, id string, c Completion) (outputs.Output, error) {
 	call := idempotency.New(s.t, p.Tenant, users.Of(p), c.Key, "complete", []any{job, id}, c.request())
 	for attempt := range completeAttempts {
@@ -50,7 +61,7 @@ func (s *Store) Complete(ctx context.Context, p auth.Principal, job int64, id st
 		if !errors.Is(err, errAgain) {
 			return o, err
 		}
-		if err := table.Pause(ctx, attempt); err != nil {
+		if err := s.t.Pause(ctx, attempt); err != nil {
 			return outputs.Output{}, table.StoreError(err, "complete an upload")
 		}
 	}
@@ -97,30 +108,46 @@ func (s *Store) complete(ctx context.Context, p auth.Principal, job int64, id st
 	if err := j.TakesOutputs(); err != nil {
 		return outputs.Output{}, err
 	}
-	var holder table.OutputRow
-	err = s.t.Get(ctx, table.NameKey(tenant, job, row.Name, row.Type), &holder)
-	switch {
-	case err == nil && holder.Object == row.ID:
-		return outputs.Output{}, errAgain // it has just been completed
-	case err == nil:
-		return outputs.Output{}, outputs.Duplicate(&holder)
-	case !problem.Is(err, problem.NotFound):
-		return outputs.Output{}, err
-	}
-
 	if row.Multipart == "" {
-		err = s.verifySingle(ctx, tenant, &row, c)
+		if err = s.free(ctx, tenant, &row); err == nil {
+			err = s.verifySingle(ctx, tenant, &row, c)
+		}
 	} else {
 		err = s.assemble(ctx, tenant, &row, c)
 	}
-	if problem.Is(err, problem.UploadIncomplete) { // or it was freed since it was read
-		if err := s.t.Get(ctx, row.Key, &row); err != nil || row.State != StateOpen {
+	if problem.Is(err, problem.UploadIncomplete) { // or another call has moved it on since it was read
+		if err := s.t.Get(ctx, row.Key, &row); err != nil || row.State != StateOpen || s.leased(&row) {
 			return outputs.Output{}, cmp.Or(err, errAgain)
 		}
 	}
 	if err != nil {
 		return outputs.Output{}, err
 	}
+	o, err := s.finish(ctx, p, &row, call)
+	if err != nil {
+		s.release(ctx, &row)
+	}
+	return o, err
+}
+
+// free checks that no other output has the upload's name. Problem: DuplicateOutput.
+func (s *Store) free(ctx context.Context, tenant string, row *table.UploadRow) error {
+	var holder table.OutputRow
+	err := s.t.Get(ctx, table.NameKey(tenant, row.Job, row.Name, row.Type), &holder)
+	switch {
+	case err == nil && holder.Object == row.ID:
+		return errAgain // it has just been completed
+	case err == nil:
+		return outputs.Duplicate(&holder)
+	case problem.Is(err, problem.NotFound):
+		return nil
+	}
+	return err
+}
+
+// finish draws a pk and publishes an upload whose content was verified.
+func (s *Store) finish(ctx context.Context, p auth.Principal, row *table.UploadRow, call *idempotency.Call) (outputs.Output, error) {
+	tenant := p.Tenant
 	counters, err := s.t.Count(ctx, tenant, table.OutputCounter, users.Of(p).By())
 	if err != nil {
 		return outputs.Output{}, err
@@ -129,7 +156,7 @@ func (s *Store) complete(ctx context.Context, p auth.Principal, job int64, id st
 		return outputs.Output{}, fmt.Errorf("tenant %s has used all %d primary keys", tenant, auth.MaxPK)
 	}
 	row.PK, row.CreationTime = counters.Outputs, table.FormatTime(s.t.Now())
-	return s.publish(ctx, tenant, &row, call)
+	return s.publish(ctx, tenant, row, call)
 }
 
 // The writes of a completion's transaction, in their order.
@@ -189,13 +216,14 @@ func (s *Store) publish(ctx context.Context, tenant string, row *table.UploadRow
 // refuse ends a completion whose name another output has. The upload stays open, but no
 // delivery of the completion's transaction that is still under way completes it (see outputs.Store.Add).
 func (s *Store) refuse(ctx context.Context, row *table.UploadRow, holder *table.OutputRow) error {
-	err := asRead(row, s.t.Update(row.Key).Add("refused", 1)).Run(ctx)
+	err := asRead(row, s.t.Update(row.Key).Add("refused", 1).Remove("completing")).Run(ctx)
 	if dynamo.IsCondCheckFailed(err) {
 		return errAgain
 	}
 	if err != nil {
 		return table.StoreError(err, "refuse a completion")
 	}
+	row.Completing = "" // released
 	return outputs.Duplicate(holder)
 }
 

@@ -45,6 +45,10 @@ func (s *Store) Status(ctx context.Context, p auth.Principal, job int64, id stri
 		return u, s.linkParts(ctx, tenant, &row, &u, &w)
 	}
 	arrived, err := s.arrived(ctx, tenant, &row)
+	if problem.Is(err, problem.UploadLost) {
+		u.State = StateAborted
+		return u, nil
+	}
 	if err != nil {
 		return Upload{}, err
 	}
@@ -106,7 +110,8 @@ type arrivedPart struct {
 }
 
 // arrived is what S3 has of an upload. Where its parts are already put together, or are
-// just being, all have arrived and their checksums are not known any more.
+// just being, all have arrived and their checksums are not known any more. Problem:
+// UploadLost.
 func (s *Store) arrived(ctx context.Context, tenant string, row *table.UploadRow) ([]arrivedPart, error) {
 	if row.Multipart == "" {
 		head, err := s.head(ctx, tenant, row.ID)
@@ -116,6 +121,14 @@ func (s *Store) arrived(ctx context.Context, tenant string, row *table.UploadRow
 		return []arrivedPart{{ArrivedPart: ArrivedPart{Number: 1, Size: aws.ToInt64(head.ContentLength), SHA256: table.Nullable(aws.ToString(head.ChecksumSHA256))}}}, nil
 	}
 	parts, gone, err := s.listParts(ctx, tenant, row)
+	if gone && !s.leased(row) {
+		switch head, err := s.head(ctx, tenant, row.ID); {
+		case err != nil:
+			return nil, err
+		case head == nil:
+			return nil, lost()
+		}
+	}
 	if gone {
 		for number := 1; number <= partCount(row); number++ {
 			_, size := part(row, number)

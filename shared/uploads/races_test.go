@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 
 	"joboutputs/shared/auth"
@@ -156,7 +158,7 @@ func TestIncomplete(t *testing.T) {
 	if u := s.Status(t, several); u.State != uploads.StateAborted || len(u.Parts) != 0 {
 		t.Errorf("status of an expired upload: %+v", u)
 	}
-	s.Cleaned(t, table.Grace, cleanup.Counts{})
+	s.Cleaned(t, table.Grace, cleanup.Counts{Tombstones: 1}) // the holder's
 	s.Clock.Advance(table.Grace)
 	s.Cleaned(t, table.Grace, cleanup.Counts{Uploads: 2})
 	s.Holds(t, 0, 0)
@@ -243,6 +245,21 @@ func TestAbort(t *testing.T) {
 	s.Cleaned(t, table.Grace, cleanup.Counts{Uploads: 2})
 	s.Cleaned(t, 0, cleanup.Counts{})
 	s.Holds(t, 0, 0)
+}
+
+// TestAbortAtTheEnd aborts at the very moment of the expiry, when the upload's queue row and
+// the one that takes its place are the same.
+func TestAbortAtTheEnd(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	s.StartedJob(t, 1)
+	u := s.Begin(t, storetest.NewUpload("n", 10))
+	s.Clock.Advance(uploads.DefaultLife)
+	if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.Clock.Advance(table.Grace)
+	s.Cleaned(t, table.Grace, cleanup.Counts{Uploads: 1})
 }
 
 // TestSentLate: a link may outlive its upload, so that parts come after the end; nothing of
@@ -371,8 +388,9 @@ func TestCrashedBegin(t *testing.T) {
 	s.Holds(t, 0, 0)
 }
 
-// TestCompleteWhileAnother: another call's parts are taken and not put together yet, as
-// it is before S3 is done; who asks meanwhile waits, and is not told anything false.
+// TestCompleteWhileAnother: a call has S3 assemble the parts, and S3 lists neither all of
+// them nor the object. Whoever completes meanwhile is told nothing false: it waits, and
+// returns what the first call made.
 func TestCompleteWhileAnother(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
@@ -382,25 +400,142 @@ func TestCompleteWhileAnother(t *testing.T) {
 	n.PartSize = partBytes
 	u := s.Begin(t, n)
 	s.Send(t, u, whole)
-	if err := complete(s.Hooked(storetest.Before("UpdateItem", storetest.Crash)), u, n); !errors.Is(err, storetest.ErrCrash) {
-		t.Fatalf("got %v, want a crash", err)
+	ctx := storetest.Acting(t)
+	partly := s.Hooked(func(stack *middleware.Stack) error { // lists one part, as S3 might while it assembles them
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("partly", func(
+			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+		) (middleware.InitializeOutput, middleware.Metadata, error) {
+			out, metadata, err := next.HandleInitialize(ctx, in)
+			if parts, ok := out.Result.(*s3.ListPartsOutput); ok && len(parts.Parts) > 0 {
+				parts.Parts = parts.Parts[:1]
+			}
+			return out, metadata, err
+		}), middleware.Before)
+	})
+	type result struct {
+		o   outputs.Output
+		err error
 	}
-	_, err := s.AWS.S3.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &s.AWS.Bucket, Key: aws.String("t/" + storetest.Tenant + "/" + u.ID)})
+	second, state := make(chan result, 1), ""
+	first := s.Hooked(storetest.Before("CompleteMultipartUpload", func(context.Context) error {
+		go func() {
+			o, err := partly.Uploads.Complete(ctx, storetest.Alice, 1, u.ID, uploads.Completion{})
+			second <- result{o, err}
+		}()
+		time.Sleep(100 * time.Millisecond) // the second call comes meanwhile
+		state = s.Status(t, u).State
+		return nil
+	}))
+	o, err := first.Uploads.Complete(ctx, storetest.Alice, 1, u.ID, uploads.Completion{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	heads := 0
-	waiting := s.Hooked(storetest.Before("HeadObject", func(context.Context) error {
-		heads++
+	if got := <-second; got.err != nil || got.o.PK != o.PK {
+		t.Errorf("the second completion: %+v, %v; want %+v", got.o, got.err, o)
+	}
+	if state != uploads.StateOpen {
+		t.Errorf("the status meanwhile is %s", state)
+	}
+}
+
+// TestLease: a process dies with the lease. Until the lease is over, other calls wait and
+// refuse nothing; then one goes on.
+func TestLease(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	s.StartedJob(t, 1)
+	whole := storetest.Stuff(partBytes+1, 1)
+	n := storetest.NewUpload("n", len(whole))
+	n.PartSize = partBytes
+	u := s.Begin(t, n)
+	s.Send(t, u, whole)
+	updates := 0
+	dying := s.Hooked(storetest.Before("UpdateItem", func(context.Context) error {
+		if updates++; updates > 1 { // the first takes the lease
+			return storetest.ErrCrash
+		}
 		return nil
 	}))
-	_, err = waiting.Uploads.Complete(storetest.Acting(t), storetest.Alice, 1, u.ID, uploads.Completion{})
-	storetest.WantProblem(t, err, problem.Unavailable)
-	if heads < 40 {
-		t.Errorf("looked %d times", heads)
+	if err := complete(dying, u, n); !errors.Is(err, storetest.ErrCrash) {
+		t.Fatalf("got %v, want a crash", err)
 	}
-	_, err = s.Outputs.OutputByName(storetest.Acting(t), storetest.Tenant, 1, "n", "t")
-	storetest.WantProblem(t, err, problem.OutputNotFound)
+	_, err := s.Uploads.Complete(storetest.Acting(t), storetest.Alice, 1, u.ID, uploads.Completion{})
+	storetest.WantProblem(t, err, problem.Unavailable)
+	s.Clock.Advance(30 * time.Second)
+	if o := s.Complete(t, u); s.Content(t, o) != string(whole) {
+		t.Error("the content differs")
+	}
+}
+
+// TestLost: S3 does not know the upload any more, and has not assembled it. The client is
+// told at once to begin another.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	whole := storetest.Stuff(partBytes+1, 1)
+	abort := func(ctx context.Context, s *storetest.Stores) error { // as an operator or a lifecycle rule does
+		all, err := s.AWS.S3.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &s.AWS.Bucket})
+		if err != nil {
+			return err
+		}
+		for _, u := range all.Uploads {
+			if _, err := s.AWS.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &s.AWS.Bucket, Key: u.Key, UploadId: u.UploadId}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for name, lose := range map[string]func(t *testing.T, s *storetest.Stores) *storetest.Stores{
+		"before": func(t *testing.T, s *storetest.Stores) *storetest.Stores {
+			if err := abort(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		"while it is completed": func(_ *testing.T, s *storetest.Stores) *storetest.Stores {
+			return s.Hooked(storetest.Before("CompleteMultipartUpload", func(ctx context.Context) error { return abort(ctx, s) }))
+		},
+		"after a conflict": func(_ *testing.T, s *storetest.Stores) *storetest.Stores {
+			return s.Hooked(storetest.Before("CompleteMultipartUpload", func(ctx context.Context) error {
+				return errors.Join(abort(ctx, s), &smithy.GenericAPIError{Code: "ConditionalRequestConflict"})
+			}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := storetest.New(t)
+			s.StartedJob(t, 1)
+			n := storetest.NewUpload("n", len(whole))
+			n.PartSize = partBytes
+			u := s.Begin(t, n)
+			s.Send(t, u, whole)
+			looks := 0
+			losing := lose(t, s)
+			if name == "before" {
+				if got := s.Status(t, u); got.State != uploads.StateAborted || len(got.Arrived) != 0 {
+					t.Errorf("status: %+v", got)
+				}
+				losing = s.Hooked(storetest.Before("ListParts", func(context.Context) error { looks++; return nil }))
+			}
+			_, err := losing.Uploads.Complete(storetest.Acting(t), storetest.Alice, 1, u.ID, uploads.Completion{})
+			storetest.WantProblem(t, err, problem.UploadLost)
+			if looks > 1 {
+				t.Errorf("looked %d times", looks)
+			}
+			_, err = s.Uploads.Complete(storetest.Acting(t), storetest.Alice, 1, u.ID, uploads.Completion{})
+			storetest.WantProblem(t, err, problem.UploadLost)
+			if got := s.Status(t, u); got.State != uploads.StateAborted {
+				t.Errorf("status afterwards: %+v", got)
+			}
+			again := s.Begin(t, n)
+			s.Send(t, again, whole)
+			if o := s.Complete(t, again); s.Content(t, o) != string(whole) {
+				t.Error("the content differs")
+			}
+			s.Clock.Advance(table.Grace)
+			s.Cleaned(t, table.Grace, cleanup.Counts{Uploads: 1})
+			s.Holds(t, 1, 0)
+		})
+	}
 }
 
 // TestUploadRaces: whatever meets a completion, there is one outcome: an output whose

@@ -52,7 +52,7 @@ const (
 
 	// LinkLife is how long the link of a part works: within the life of the
 	// credentials that sign it.
-	LinkLife = 15 * time.Minute
+	LinkLife = table.LinkLife
 
 	leastPartSize = 8 << 20 // bytes of a part that nobody chose
 	usualParts    = 1_000   // parts that content is cut into at most, if nobody chose
@@ -79,7 +79,8 @@ const (
 	StateCompleted = "completed"
 	StateAborted   = "aborted"
 
-	stateExpired = "expired" // in the row alone: the cleanup took it
+	stateExpired = "expired" // in the row only: the cleanup took it
+	stateLost    = "lost"    // in the row only: S3 no longer has its parts
 )
 
 // NewUpload is content to be staged for a job.
@@ -182,7 +183,7 @@ func uploadOf(r *table.UploadRow) (Upload, error) {
 			return Upload{}, err
 		}
 		u.Output = &o
-	case stateExpired:
+	case stateExpired, stateLost:
 		u.State = StateAborted
 	}
 	return u, nil
@@ -204,6 +205,8 @@ func (s *Store) ended(r *table.UploadRow) error {
 		return err
 	}
 	switch {
+	case r.State == stateLost:
+		return lost()
 	case r.State == StateAborted:
 		return problem.New(problem.UploadAborted, "The upload was aborted.")
 	case r.State == stateExpired, r.State == StateOpen && !s.t.Now().Before(expires):

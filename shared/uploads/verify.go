@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/problem"
 	"joboutputs/shared/table"
@@ -48,16 +49,20 @@ func (s *Store) verifySingle(ctx context.Context, tenant string, row *table.Uplo
 	return nil
 }
 
-// assemble verifies every part, has S3 put them together, and fills in the checksum.
-// Another call may be at the same, or have been: then the object is looked at instead.
+// assemble verifies every part, has S3 put them together, and fills in the checksum. If S3
+// has done so for an earlier call, the object is verified instead. On success it leaves the
+// lease to the caller. Problems: UploadIncomplete, UploadLost.
 func (s *Store) assemble(ctx context.Context, tenant string, row *table.UploadRow, c *Completion) error {
+	if s.leased(row) {
+		return errAgain
+	}
 	parts, gone, err := s.listParts(ctx, tenant, row)
 	if err != nil {
 		return err
 	}
+	var completed []s3types.CompletedPart
 	if !gone {
-		completed, err := verifyParts(row, parts, c)
-		if err != nil {
+		if completed, err = verifyParts(row, parts, c); err != nil {
 			if head, headErr := s.head(ctx, tenant, row.ID); headErr != nil {
 				return headErr
 			} else if head != nil { // another call has just put them together, and they are being removed
@@ -65,17 +70,33 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *table.UploadRo
 			}
 			return err
 		}
+	}
+	if err := s.lease(ctx, row); err != nil {
+		return err
+	}
+	if err := s.putTogether(ctx, tenant, row, c, completed); err != nil {
+		s.release(ctx, row)
+		return err
+	}
+	return nil
+}
+
+// putTogether is assemble under the lease. No parts: S3 does not know the upload any more.
+func (s *Store) putTogether(ctx context.Context, tenant string, row *table.UploadRow, c *Completion, parts []s3types.CompletedPart) error {
+	if len(parts) > 0 {
+		stop := s.renewing(ctx, row)
 		made, err := s.t.S3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 			Bucket: &s.t.Bucket, Key: aws.String(table.ObjectKey(tenant, row.ID)), UploadId: &row.Multipart,
-			MultipartUpload: &s3types.CompletedMultipartUpload{Parts: completed},
+			MultipartUpload: &s3types.CompletedMultipartUpload{Parts: parts},
 			ChecksumType:    s3types.ChecksumTypeComposite,
 			MpuObjectSize:   &row.Size,
 			IfNoneMatch:     aws.String("*"),
 		})
-		switch sum := compositeOf(completed); {
+		stop()
+		switch sum := compositeOf(parts); {
 		case table.HasCode(err, "InvalidPart"): // one was sent again since it was listed
 			return errAgain
-		case err != nil && !table.HasCode(err, "NoSuchUpload", "PreconditionFailed"):
+		case err != nil && !table.HasCode(err, "NoSuchUpload", "PreconditionFailed", "ConditionalRequestConflict"):
 			return table.StoreError(err, "complete a multipart upload")
 		case err == nil && aws.ToString(made.ChecksumSHA256) == sum:
 			row.Checksum = &table.Checksum{Algorithm: "SHA256", Type: "composite", Value: sum, PartSize: row.PartSize}
@@ -86,8 +107,8 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *table.UploadRo
 	if err != nil {
 		return err
 	}
-	if head == nil { // not yet, or not any more
-		return errAgain
+	if head == nil {
+		return s.lose(ctx, tenant, row)
 	}
 	sum := aws.ToString(head.ChecksumSHA256)
 	if aws.ToInt64(head.ContentLength) != row.Size || sum == "" {
@@ -98,6 +119,24 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *table.UploadRo
 	}
 	row.Checksum = &table.Checksum{Algorithm: "SHA256", Type: "composite", Value: sum, PartSize: row.PartSize}
 	return nil
+}
+
+// lose ends an upload that S3 knows no more and did not assemble: an operator or a lifecycle
+// rule aborted it, or S3 gave it up after a conflict (409), when all parts must be sent to a
+// new one (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
+func (s *Store) lose(ctx context.Context, tenant string, row *table.UploadRow) error {
+	err := s.end(ctx, tenant, row, stateLost)
+	switch {
+	case dynamo.IsCondCheckFailed(err):
+		return errAgain
+	case err != nil:
+		return table.StoreError(err, "end an upload that is lost")
+	}
+	return lost()
+}
+
+func lost() error {
+	return problem.New(problem.UploadLost, "The object store no longer has the parts of the upload; begin another.")
 }
 
 // verifyParts holds the parts that arrived against what they must be.

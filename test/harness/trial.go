@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"joboutputs/shared/table"
+	"joboutputs/shared/uploads"
 	"joboutputs/test/robustness/faults"
 	"joboutputs/test/robustness/model"
 )
@@ -42,6 +44,10 @@ type Run struct {
 
 // TrialNode is the node that works the job of a Run.
 const TrialNode = 7
+
+// AllDue is a time after which everything that may be left has no more reason to wait: an
+// upload's life and cleanup's grace.
+const AllDue = uploads.DefaultLife + table.Grace
 
 // Begin begins a case.
 func (t *Trial) Begin() *Run {

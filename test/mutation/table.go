@@ -72,16 +72,47 @@ func mutants() []mutant {
 		},
 		{
 			"a hard delete keeps the bytes", "shared/outputs/change.go",
-			`tenantguard.Breached(s.t.DeleteObject(ctx, tombstone))`, `tenantguard.Breached(nil)`, domain("outputs", "TestReinstateAgainstHardDelete"),
+			`tenantguard.Breached(s.t.DeleteObject(ctx, tenant, o.object))`, `tenantguard.Breached(nil)`, domain("outputs", "TestReinstateAgainstHardDelete"),
 		},
 		{
 			"the cleanup has no patience", "shared/cleanup/cleanup.go",
-			`c.t.Now().Add(table.Grace - grace)`, `c.t.Now().Add(table.Grace)`, domain("cleanup", "TestCrashedAdd"),
+			`c.t.Now().Add(table.Grace-grace)`, `c.t.Now().Add(table.Grace)`, domain("cleanup", "TestCrashedAdd"),
 		},
 		{
-			"the cleanup keeps the bytes", "shared/table/queue.go",
-			"_, err := s.S3.DeleteObject(ctx, &s3.DeleteObjectInput{\n\t\tBucket: &s.Bucket,\n\t\tKey:    aws.String(ObjectKey(row.Tenant, row.Object)),\n\t})",
-			"_, err := s.S3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.Bucket})\n\t_ = aws.String", domain("cleanup", "TestCrashedAdd"),
+			"the cleanup keeps the bytes", "shared/cleanup/rows.go",
+			"\tif len(rows) == 0 {\n\t\treturn failed", "\tif len(rows) >= 0 {\n\t\treturn failed", domain("cleanup", "TestCrashedAdd"),
+		},
+		{
+			"a queue row goes before the last late write", "shared/cleanup/rows.go",
+			`err == nil && r.t.Now().Before(at)`, `err == nil && r.t.Now().Before(at.Add(-table.Grace))`, domain("cleanup", "TestLatePut"),
+		},
+		{
+			"a late write is not waited for as long as a PUT may last", "shared/table/queue.go",
+			`Grace = LinkLife + MaxPut + skew`, `Grace = LinkLife + skew`, domain("cleanup", "TestGrace"),
+		},
+		{
+			"one poisoned row stops its partition", "shared/cleanup/cleanup.go",
+			"if take(e) {\n\t\t\t\t\treturn", "if take(e) || e.poison != nil {\n\t\t\t\t\treturn", domain("cleanup", "TestPoison"),
+		},
+		{
+			"a row that failed is due again at once", "shared/cleanup/rows.go",
+			`min(firstRetry<<min(attempts-1, 10), lastRetry)`, `min(0<<min(attempts-1, 10), lastRetry)`, domain("cleanup", "TestPoison"),
+		},
+		{
+			"a throttled tenant is tried to the end", "shared/cleanup/rows.go",
+			`if refused >= tolerance ||`, `if refused < 0 ||`, domain("cleanup", "TestThrottledTenant"),
+		},
+		{
+			"a completion takes no lease", "shared/uploads/verify.go",
+			"if err := s.lease(ctx, row); err != nil {", "if err := error(nil); err != nil {", domain("uploads", "TestCompleteWhileAnother"),
+		},
+		{
+			"a lease is for ever", "shared/uploads/lease.go",
+			`return row.Completing > leaseOf(s.t.Now(), lastHolder)`, `return row.Completing != ""`, domain("uploads", "TestLease"),
+		},
+		{
+			"an upload that S3 lost stays open", "shared/uploads/verify.go",
+			`return s.lose(ctx, tenant, row)`, `return errAgain`, domain("uploads", "TestLost"),
 		},
 
 		// Tenants.

@@ -76,6 +76,7 @@ func TestComplete(t *testing.T) {
 		refused(problem.UploadIncomplete, "409 upload_incomplete"),
 		refused(problem.UploadAborted, "409 upload_aborted"),
 		refused(problem.UploadExpired, "410 upload_expired"),
+		refused(problem.UploadLost, "410 upload_lost"),
 		refused(problem.DuplicateOutput, "409 duplicate_output"),
 	},
 		apitest.KeySteps(post),

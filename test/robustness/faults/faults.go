@@ -75,7 +75,7 @@ func (k Kind) Befalls(operation string) bool {
 		return true
 	}
 	switch operation {
-	case "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "PutObject", "CompleteMultipartUpload":
+	case "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "PutObject", "CompleteMultipartUpload":
 		return true
 	}
 	return false

@@ -80,13 +80,14 @@ func try(trial *harness.Trial, c faultCase) (broken []string, calls []faults.Cal
 		}
 	}
 	r.Audit(false)
-	trial.Rig.Clock.Advance(25 * time.Hour) // what was abandoned is due
+	trial.Rig.Clock.Advance(harness.AllDue) // what was abandoned is due
 	plan := c.plan(cleanupRequest)
 	var all sync.WaitGroup
 	for range c.cleanups {
 		all.Go(func() { _, _ = trial.Rig.Service.Deps.Cleanup.Run(faults.With(ctx, plan), 0) })
 	}
 	all.Wait()
-	r.Planned(model.Call{Action: auth.Cleanup}, faults.NewPlan(nil)) // finishes what a fault stopped
+	trial.Rig.Clock.Advance(time.Hour) // what a fault stopped is due again
+	r.Planned(model.Call{Action: auth.Cleanup}, faults.NewPlan(nil))
 	return r.Broken, calls, r.Audit(true).Empty(ctx)
 }

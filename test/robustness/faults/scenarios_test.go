@@ -1,8 +1,6 @@
 package faults_test
 
 import (
-	"time"
-
 	"joboutputs/shared/auth"
 	"joboutputs/test/harness"
 	"joboutputs/test/robustness/model"
@@ -72,7 +70,7 @@ func scenarios() []scenario {
 		{"abort", harness.Sent, onUpload(auth.UploadsAbort)},
 		{"abort in parts", harness.SentInParts, onUpload(auth.UploadsAbort)},
 		{"cleanup", harness.Left, func(r *harness.Run) model.Call {
-			r.Rig.Clock.Advance(25 * time.Hour)
+			r.Rig.Clock.Advance(harness.AllDue)
 			return model.Call{Action: auth.Cleanup}
 		}},
 	}

@@ -3,7 +3,6 @@ package histories_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -30,11 +29,11 @@ func TestBetween(t *testing.T) {
 		visible bool        // whether the output must be; otherwise it must not
 	}{
 		{"add before the claim", harness.Started, func(*harness.Run) model.Call { return add }, faults.Call{Operation: "UpdateItem", Nth: 1}, true},
-		{"add after the claim", harness.Started, func(*harness.Run) model.Call { return add }, faults.Call{Operation: "DeleteObject", Nth: 1}, false},
-		{"add after the bytes", harness.Started, func(*harness.Run) model.Call { return add }, faults.Call{Operation: "DeleteItem", Nth: 1}, false},
+		{"add after the claim", harness.Started, func(*harness.Run) model.Call { return add }, faults.Call{Operation: "DeleteObjects", Nth: 1}, false},
+		{"add after the bytes", harness.Started, func(*harness.Run) model.Call { return add }, faults.Call{Operation: "BatchWriteItem", Nth: 1}, false},
 		{"complete before the claim", harness.Sent, func(r *harness.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "UpdateItem", Nth: 1}, true},
 		{"complete after the claim", harness.Sent, func(r *harness.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "UpdateItem", Nth: 2}, false},
-		{"complete after the end", harness.Sent, func(r *harness.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "DeleteObject", Nth: 1}, false},
+		{"complete after the end", harness.Sent, func(r *harness.Run) model.Call { return r.OfUpload(auth.UploadsComplete) }, faults.Call{Operation: "DeleteObjects", Nth: 1}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			r := trial.Begin()
@@ -129,7 +128,7 @@ func TestCounterSetBack(t *testing.T) {
 				t.Errorf("with the pk of another output it was answered %+v", first)
 			}
 			r.Do(tc.call(r)) // the next one is free
-			trial.Rig.Clock.Advance(25 * time.Hour)
+			trial.Rig.Clock.Advance(harness.AllDue)
 			r.Do(model.Call{Action: auth.Cleanup})
 			r.Audit(true)
 			for _, what := range r.Broken {

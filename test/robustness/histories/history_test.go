@@ -125,7 +125,7 @@ func (h *history) act(client, i int, random *rand.Rand) {
 }
 
 // befallen are the operations that faults befall, the more often the more there is to break.
-var befallen = []string{"GetItem", "BatchGetItem", "UpdateItem", "PutItem", "PutObject", "TransactWriteItems", "TransactWriteItems", "DeleteObject", "DeleteItem", "HeadObject", "Query"}
+var befallen = []string{"GetItem", "BatchGetItem", "UpdateItem", "PutItem", "PutObject", "TransactWriteItems", "TransactWriteItems", "DeleteObject", "DeleteObjects", "BatchWriteItem", "HeadObject", "Query"}
 
 func (h *history) pk(random *rand.Rand) int64 {
 	h.mu.Lock()

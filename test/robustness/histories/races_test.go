@@ -100,7 +100,7 @@ func TestRaces(t *testing.T) {
 				order := meet(r, ahead, tc.calls(r), time.Millisecond/4<<random.IntN(8), round%2)
 				orders[order]++
 				r.Audit(false)
-				trial.Rig.Clock.Advance(25 * time.Hour)
+				trial.Rig.Clock.Advance(harness.AllDue)
 				r.Planned(model.Call{Action: auth.Cleanup}, faults.NewPlan(nil))
 				if err := r.Audit(true).Empty(t.Context()); err != nil {
 					t.Fatal(err)
