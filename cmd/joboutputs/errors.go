@@ -60,6 +60,7 @@ var hints = map[string]string{
 	"upload_not_found":     "the upload was ended; the same command begins another",
 	"upload_aborted":       "the upload was ended; the same command begins another",
 	"upload_expired":       "the upload took too long; the same command begins another",
+	"upload_lost":          "the object store has lost what was sent; the same command begins another upload",
 	"bytes_missing":        "the service has lost the content; tell its operators",
 	"internal":             "tell the service's operators, with the request's id",
 }

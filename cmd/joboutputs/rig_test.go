@@ -30,6 +30,7 @@ type rig struct {
 	in     string
 	tty    bool         // whether there is a person to ask
 	http   *http.Client // nil = the client's own
+	aws    *awstest.AWS // under the service itself
 }
 
 func newRig(t *testing.T, server string) *rig {
@@ -168,5 +169,7 @@ func real(t *testing.T) *rig {
 		_ = server.Close()
 		<-served
 	})
-	return newRig(t, "http://"+listener.Addr().String())
+	r := newRig(t, "http://"+listener.Addr().String())
+	r.aws = aws
+	return r
 }

@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"joboutputs/shared/client"
 	"joboutputs/shared/client/clienttest"
 )
@@ -351,6 +353,115 @@ func TestAddResumed(t *testing.T) {
 	}
 	r.in = string(content)
 	r.prints("added 2  42/piped/tar  12.6 MB\n", "add", "-", "--job", "42", "--name", "piped", "--type", "tar")
+}
+
+// TestAddLost: add begins a lost upload again by itself, once; after that, the same command
+// does.
+func TestAddLost(t *testing.T) {
+	r, s := fake(t)
+	s.PartSize = 1 << 20
+	content := random(6<<20, 5)
+	path := r.write("model.bin", content)
+	left := 0 // how often the upload is lost
+	s.Fault = func(req *http.Request) int {
+		if strings.HasSuffix(req.URL.Path, "/complete") && left > 0 {
+			left--
+			s.Lose()
+		}
+		return 0
+	}
+	left = 2
+	r.fails(codeConflict, "upload_lost.\n  the object store has lost what was sent; the same command", "add", path, "--job", "42")
+	r.prints("added 1  42/model/bin  6.3 MB\n", "add", path, "--job", "42")
+	left = 1
+	r.prints("added 2  42/again/bin  6.3 MB\n", "add", path, "--job", "42", "--name", "again")
+	left, r.in = 1, string(content)
+	r.prints("added 3  42/piped/tar  6.3 MB\n", "add", "-", "--job", "42", "--name", "piped", "--type", "tar")
+	for _, ref := range [][2]string{{"model", "bin"}, {"again", "bin"}, {"piped", "tar"}} {
+		if !bytes.Equal(s.Content(ref[0], ref[1]), content) {
+			t.Errorf("%s: other bytes", ref)
+		}
+	}
+	if entries, err := os.ReadDir(r.dir); err != nil || len(entries) != 1 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// TestLost: the upload is aborted at the object store itself, behind the service's back.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	r := real(t)
+	r.in = "secret"
+	r.ok("login", "--username", "admin@acme", "--password-stdin")
+	r.ok("jobs", "create", "--pk", "1", "--node", "1")
+	r.ok("jobs", "start", "1", "--node", "1")
+	r.in = ""
+	content := random(3*5<<20+7, 8) // four parts
+	path := r.write("model.bin", content)
+	for _, tc := range []struct {
+		name, before string // the method before whose first request to the upload it is lost
+		times        int
+		begins       int64
+	}{
+		{"parts", http.MethodPut, 1, 2},
+		{"complete", http.MethodPost, 1, 2},
+		{"twice", http.MethodPost, 2, 2},
+	} {
+		saboteur := &saboteur{r: r, before: tc.before}
+		saboteur.left.Store(int64(tc.times))
+		r.http = &http.Client{Transport: saboteur}
+		args := []string{"add", path, "--job", "1", "--name", tc.name, "--part-size", fmt.Sprint(5 << 20)}
+		if tc.times > 1 {
+			r.fails(codeConflict, "the same command begins another", args...)
+			r.fails(codeNotFound, "", "info", "1/"+tc.name+"/bin") // nothing of it is visible
+		} else {
+			r.ok(args...)
+		}
+		if n := saboteur.begins.Load(); n != tc.begins || saboteur.aborted.Load() != int64(tc.times) {
+			t.Errorf("%s: %d uploads were begun and %d aborted, want %d and %d", tc.name, n, saboteur.aborted.Load(), tc.begins, tc.times)
+		}
+		r.http = nil
+		if tc.times > 1 {
+			r.ok(args...)
+		}
+		back := r.path(tc.name + ".back")
+		r.ok("get", "1/"+tc.name+"/bin", "-o", back)
+		if !bytes.Equal(r.read(back), content) {
+			t.Errorf("%s: other bytes came back", tc.name)
+		}
+	}
+	if entries, err := os.ReadDir(r.dir); err != nil || len(entries) != 4 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// saboteur aborts all uploads at the object store before a part is sent or an upload
+// completed, some times over.
+type saboteur struct {
+	r       *rig
+	before  string
+	left    atomic.Int64
+	begins  atomic.Int64
+	aborted atomic.Int64
+}
+
+func (s *saboteur) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Method == http.MethodPost && strings.HasSuffix(request.URL.Path, "/uploads") {
+		s.begins.Add(1)
+	} else if request.Method == s.before && s.left.Add(-1) >= 0 {
+		aws := s.r.aws
+		all, err := aws.S3.ListMultipartUploads(request.Context(), &s3.ListMultipartUploadsInput{Bucket: &aws.Bucket})
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range all.Uploads {
+			if _, err := aws.S3.AbortMultipartUpload(request.Context(), &s3.AbortMultipartUploadInput{Bucket: &aws.Bucket, Key: u.Key, UploadId: u.UploadId}); err != nil {
+				return nil, err
+			}
+			s.aborted.Add(1)
+		}
+	}
+	return http.DefaultTransport.RoundTrip(request)
 }
 
 // TestRenewal: a login that expired is renewed and saved, for its server alone.

@@ -182,8 +182,13 @@ func (t *transfer) put(ctx context.Context, h hashedPart) error {
 				body.takeBack()
 				t.u.Progress(size)
 				return nil
-			case refused.Status == http.StatusForbidden || refused.Status == http.StatusNotFound:
-				stale = p // expired, or the upload is gone: the service knows
+			case refused.Status == http.StatusForbidden:
+				stale = p // expired, or the upload was ended: the service knows
+			case refused.Status == http.StatusNotFound:
+				if err := t.kept(ctx, h.number); err != nil {
+					return err
+				}
+				stale = p
 			case refused.Status == http.StatusBadRequest:
 				if err := t.unchanged(ctx, h); err != nil {
 					return err
@@ -196,6 +201,21 @@ func (t *transfer) put(ctx context.Context, h hashedPart) error {
 			return fmt.Errorf("send part %d: %w", h.number, stop)
 		}
 	}
+}
+
+// kept verifies that the object store, which says that it does not know the upload, still
+// has it. The service looks there only when it is asked without checksums. It does not say
+// whether the upload was lost or aborted; either way all parts are gone.
+func (t *transfer) kept(ctx context.Context, number int) error {
+	s, err := t.c.uploadStatus(ctx, t.u, t.id, number, nil)
+	if err == nil && s.State == "aborted" {
+		err = &Problem{
+			Status: http.StatusGone, Title: http.StatusText(http.StatusGone), Code: codeLost,
+			Detail: "The object store no longer has the parts of the upload; begin another.",
+			Call:   fmt.Sprintf("PUT part %d of upload %s", number, t.id),
+		}
+	}
+	return err
 }
 
 // sent forgets a link that was used.

@@ -15,7 +15,8 @@ import (
 )
 
 // Problem is an answer that is no success: the API's RFC 9457 document, or what could be
-// made of something else that stands in between.
+// made of something else that stands in between. That the object store does not know an
+// upload any more (code upload_lost) is one, too.
 type Problem struct {
 	Status    int                 `json:"status"`
 	Title     string              `json:"title"`

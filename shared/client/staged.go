@@ -52,9 +52,27 @@ func (a arrived) is(size int64, s sum) bool {
 	return a.Size == size && (a.SHA256 == "" || a.SHA256 == hex.EncodeToString(s[:]) || a.SHA256 == base64.StdEncoding.EncodeToString(s[:]))
 }
 
-// stage uploads by parts: one goroutine reads the source once and hashes it, whole and
-// part by part; others send the parts that have not arrived. Memory is constant.
+// codeLost is the code of a staged upload that the object store no longer has: somebody
+// aborted it there, or the store gave it up. Nothing of it can be used.
+const codeLost = "upload_lost"
+
+// stage uploads by parts. If the object store loses the upload, it begins another, once.
 func (c *Client) stage(ctx context.Context, u Upload) (Added, error) {
+	report := tally{report: u.Progress}
+	first := u
+	first.Progress = report.add
+	added, err := c.stageOnce(ctx, first)
+	if !HasCode(err, codeLost) {
+		return added, err
+	}
+	report.takeBack()
+	u.Resume = ""
+	return c.stageOnce(ctx, u)
+}
+
+// stageOnce uploads by parts: one goroutine reads the source once and hashes it, whole and
+// part by part; others send the parts that have not arrived. Memory is constant.
+func (c *Client) stageOnce(ctx context.Context, u Upload) (Added, error) {
 	s, err := c.resume(ctx, u)
 	if err == nil && s == nil {
 		s, err = c.begin(ctx, u)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc64"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -351,6 +352,115 @@ func TestResume(t *testing.T) {
 			}
 			if begins != tc.begins || (sent == 8) != tc.all || sent == 0 || sent > 8 {
 				t.Errorf("%d begins and %d parts, want %d begins, all again: %v\n%v", begins, sent, tc.begins, tc.all, log)
+			}
+		})
+	}
+}
+
+// TestLost: an upload that the object store loses is begun again, once, and all of it is
+// sent again. One that another client aborts is not.
+func TestLost(t *testing.T) {
+	const parts = 6
+	content := random(parts<<20, 11)
+	for _, tc := range []struct {
+		name   string
+		lose   map[string][]int // before which PUT and which complete, counted from 1 over the whole call
+		abort  int              // before which complete another client aborts the upload
+		resume bool             // an upload that broke off after half of its parts
+		begins int
+		puts   int    // in all; 0 = any number
+		code   string // of the error
+	}{
+		{name: "before complete", lose: map[string][]int{"POST": {1}}, begins: 2, puts: 2 * parts},
+		{name: "while parts are sent", lose: map[string][]int{"PUT": {3}}, begins: 2},
+		{name: "before the first part", lose: map[string][]int{"PUT": {1}}, begins: 2},
+		{name: "before complete, resumed", resume: true, lose: map[string][]int{"POST": {1}}, begins: 1, puts: parts/2 + parts},
+		{name: "while parts are sent, resumed", resume: true, lose: map[string][]int{"PUT": {2}}, begins: 1},
+		{name: "before complete, twice", lose: map[string][]int{"POST": {1, 2}}, begins: 2, puts: 2 * parts, code: "upload_lost"},
+		{name: "while parts are sent, again before complete", lose: map[string][]int{"PUT": {1}, "POST": {1}}, begins: 2, code: "upload_lost"},
+		{name: "before complete, again while parts are sent", lose: map[string][]int{"POST": {1}, "PUT": {parts + 1}}, begins: 2, code: "upload_lost"},
+		{name: "aborted before complete", abort: 1, begins: 1, puts: parts, code: "upload_aborted"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := clienttest.New(t)
+			s.PartSize = 1 << 20
+			c, _ := newClient(t, s, nil)
+			var ids []string
+			u := upload(content)
+			u.Begun = func(id string) { ids = append(ids, id) }
+			if tc.resume {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var n atomic.Int64
+				s.SetFault(func(r *http.Request) int {
+					if r.Method == "PUT" && n.Add(1) == parts/2+1 {
+						cancel()
+						return clienttest.CutBefore
+					}
+					return 0
+				})
+				u.Parallel = 1
+				if _, err := c.Upload(ctx, u); !errors.Is(err, context.Canceled) {
+					t.Fatalf("%v, want a cancelled upload", err)
+				}
+				u.Resume, u.Parallel, ids = ids[0], 0, nil
+			}
+			var mu sync.Mutex
+			seen := map[string]int{}
+			s.SetFault(func(r *http.Request) int {
+				if r.Method != "PUT" && !strings.HasSuffix(r.URL.Path, "/complete") {
+					return 0
+				}
+				mu.Lock()
+				seen[r.Method]++
+				n := seen[r.Method]
+				mu.Unlock()
+				if slices.Contains(tc.lose[r.Method], n) {
+					s.Lose()
+				}
+				if r.Method == "POST" && n == tc.abort {
+					_ = c.AbortUpload(context.Background(), 42, ids[len(ids)-1])
+				}
+				return 0
+			})
+			s.Take()
+			var progress, low, high int64
+			u.Progress = func(n int64) {
+				mu.Lock()
+				defer mu.Unlock()
+				progress += n
+				low, high = min(low, progress), max(high, progress)
+			}
+			_, err := c.Upload(t.Context(), u)
+			switch {
+			case tc.code != "":
+				if !client.HasCode(err, tc.code) || s.Content("model", "bin") != nil {
+					t.Errorf("%v, want %s and no output", err, tc.code)
+				}
+			case err != nil || !bytes.Equal(s.Content("model", "bin"), content):
+				t.Errorf("%v, %d bytes", err, len(s.Content("model", "bin")))
+			case progress != u.Size:
+				t.Errorf("progress of %d bytes, want %d", progress, u.Size)
+			}
+			if low < 0 || high > u.Size {
+				t.Errorf("progress was between %d and %d bytes, of %d", low, high, u.Size)
+			}
+			log, puts := s.Take(), 0
+			for _, request := range log {
+				if strings.HasPrefix(request, "PUT ") {
+					puts++
+				}
+			}
+			begins, told := count(log, "POST /v1/jobs/42/uploads"), len(ids)
+			if tc.resume {
+				told-- // of the one that was resumed
+			}
+			if begins != tc.begins || told != tc.begins || len(slices.Compact(ids)) != len(ids) {
+				t.Errorf("%d begins, want %d; the ids are %v", begins, tc.begins, ids)
+			}
+			if puts != tc.puts && tc.puts > 0 {
+				t.Errorf("%d PUTs, want %d", puts, tc.puts)
 			}
 		})
 	}

@@ -28,7 +28,7 @@ type Upload struct {
 	PartSize int64  // to ask for, in bytes; 0 = the service's choice
 	Resume   string // id of an upload that broke off; "" = a new one. If it is gone, a new one is begun
 	// Begun is told the upload's id before the first part is sent, so that it can be
-	// resumed; nil = nobody is told.
+	// resumed, and another id when the upload was lost and begun again; nil = nobody is told.
 	Begun func(id string)
 }
 
@@ -41,7 +41,8 @@ type Added struct {
 
 // Upload adds an output, in one request up to MaxAdd bytes and staged above, and verifies
 // that the service has what was sent. That the name is taken by an active output with the
-// same checksum is success: it was uploaded before.
+// same checksum is success: it was uploaded before. If the object store loses a staged
+// upload, Upload begins another, once, and sends everything again.
 func (c *Client) Upload(ctx context.Context, u Upload) (Added, error) {
 	if u.Progress == nil {
 		u.Progress = func(int64) {}
@@ -175,36 +176,48 @@ type sending struct{ last *counted }
 
 func (s *sending) from(r io.Reader, report func(int64)) io.Reader {
 	s.takeBack()
-	s.last = &counted{Reader: r, report: report}
+	s.last = &counted{Reader: r, tally: tally{report: report}}
 	return s.last
 }
 
 func (s *sending) takeBack() {
-	if s.last == nil {
-		return
+	if s.last != nil {
+		s.last.takeBack()
 	}
-	s.last.mu.Lock()
-	defer s.last.mu.Unlock()
-	s.last.report(-s.last.read)
-	s.last.read, s.last.over = 0, true
 }
 
 type counted struct {
 	io.Reader
-	report func(int64)
-
-	mu   sync.Mutex
-	read int64
-	over bool
+	tally
 }
 
 func (r *counted) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.over {
-		r.read += int64(n)
-		r.report(int64(n))
-	}
+	r.add(int64(n))
 	return n, err
+}
+
+// tally passes on what is reported until it is taken back, all of it at once.
+type tally struct {
+	report func(int64)
+
+	mu   sync.Mutex
+	sum  int64
+	over bool
+}
+
+func (t *tally) add(n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.sum += n
+		t.report(n)
+	}
+}
+
+func (t *tally) takeBack() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.report(-t.sum)
+	t.sum, t.over = 0, true
 }

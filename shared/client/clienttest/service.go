@@ -67,6 +67,7 @@ type upload struct {
 	id     string
 	parts  map[int][]byte
 	state  string
+	lost   bool // at the object store
 	output *client.Output
 }
 
@@ -94,6 +95,18 @@ func (s *Service) ExpireLinks() { s.mu.Lock(); defer s.mu.Unlock(); s.epoch++ }
 
 // Forget loses all uploads that are not complete, as the cleanup does.
 func (s *Service) Forget() { s.mu.Lock(); defer s.mu.Unlock(); clear(s.uploads) }
+
+// Lose loses the parts of all uploads that are open and have several, as when an operator
+// aborts them at the object store. The service does not know until it looks there.
+func (s *Service) Lose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range s.uploads {
+		if u.state == "open" && u.count() > 1 {
+			u.lost, u.parts = true, nil
+		}
+	}
+}
 
 // SetFault sets Fault.
 func (s *Service) SetFault(fault func(*http.Request) int) {

@@ -48,7 +48,11 @@ func (u *upload) partSize(n int) int64 { return min(u.PartSize, u.Size-int64(n-1
 // parts are given, with links to these.
 func (s *Service) describe(u *upload, from int, sums []string) map[string]any {
 	parts, arrived := []map[string]any{}, []map[string]any{}
-	for n := from; n <= u.count() && len(parts) < page && u.state == "open"; n++ {
+	state := u.state
+	if u.lost && sums == nil { // else the object store is not looked at
+		state = "aborted"
+	}
+	for n := from; n <= u.count() && len(parts) < page && state == "open"; n++ {
 		if sums == nil && u.parts[n] != nil {
 			continue
 		}
@@ -66,7 +70,7 @@ func (s *Service) describe(u *upload, from int, sums []string) map[string]any {
 	}
 	answer := map[string]any{
 		"id": u.id, "job": u.Job, "name": u.Name, "type": u.Type, "size": u.Size, "part_size": u.PartSize, "part_count": u.count(),
-		"state": u.state, "expires_at": "2030-01-01T00:00:00.000000Z", "parts": parts, "arrived": nil, "output": u.output,
+		"state": state, "expires_at": "2030-01-01T00:00:00.000000Z", "parts": parts, "arrived": nil, "output": u.output,
 	}
 	if sums == nil {
 		for _, n := range slices.Sorted(maps.Keys(u.parts)) {
@@ -152,6 +156,10 @@ func (s *Service) complete(w http.ResponseWriter, id string, body []byte) {
 	case u.state == "completed":
 		reply(w, 200, u.output)
 		return
+	case u.lost:
+		u.state = "aborted"
+		problem(w, 410, "upload_lost", nil)
+		return
 	case u.state != "open":
 		problem(w, 409, "upload_aborted", nil)
 		return
@@ -220,7 +228,7 @@ func (s *Service) store(w http.ResponseWriter, r *http.Request, path []string, b
 	}
 	sum := sha256.Sum256(body)
 	switch {
-	case u == nil || u.state != "open":
+	case u == nil || u.lost || u.state != "open":
 		refuse(404, "NoSuchUpload")
 	case r.Method != http.MethodPut || !signed(r.Header, u.headers(r.URL.Query().Get("sha256"))):
 		refuse(403, "SignatureDoesNotMatch")
