@@ -20,6 +20,8 @@ func sections() []section {
 				test{pkg: "./test/robustness/histories", skip: "TestHistories", race: true},
 				test{pkg: "./test/robustness/histories", only: "TestHistories"},
 			}},
+		{"outside", "Late and repeated PUTs, operators that abort multipart uploads, throttled tenants, unreadable queue rows, two processes: nothing acknowledged is lost, nothing is left.",
+			[]step{test{pkg: "./test/robustness/outside"}}},
 		{"isolation", "Attempts to cross from one tenant into another, with canaries in every stored field.",
 			[]step{test{pkg: "./test/isolation"}}},
 		{"authz", "Every route, for every principal, on every state of its resource.",
