@@ -217,9 +217,7 @@ func TestCompleteAgain(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	s.StartedJob(t, 1)
-	whole := storetest.Stuff(partBytes+1, 1)
-	n := storetest.NewUpload("n", len(whole))
-	n.PartSize = partBytes
+	n, whole := storetest.InParts("n")
 	u := s.Begin(t, n)
 	s.Send(t, u, whole)
 	_, sum := storetest.SumOf(whole[:partBytes])

@@ -49,8 +49,9 @@ const completeAttempts = 80
 //	draw a pk
 //	transaction {Update upload if open, Put O, Put N, Delete queue row if not claimed, Put key}
 //
-// A crash after any of them leaves an open upload, which another call completes from where
-// it stands once the lease is over, or which cleanup removes.
+// Of an upload of several parts, the transaction refuses a taken name; the upload stays open.
+// A crash after any call leaves an open upload, which another call completes from where it
+// stands once the lease is over, or which cleanup removes.
 //
 // Problems: as outputs.Add's, UploadNotFound, UploadIncomplete (with missing and wrong part
 // numbers), UploadAborted, UploadExpired, UploadLost.

@@ -208,9 +208,7 @@ func TestAbort(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	s.StartedJob(t, 1)
-	whole := storetest.Stuff(partBytes+1, 1)
-	n := storetest.NewUpload("several", len(whole))
-	n.PartSize = partBytes
+	n, whole := storetest.InParts("several")
 	several, single := s.Begin(t, n), s.Begin(t, storetest.NewUpload("single", 10))
 	last, only := s.Linked(t, several, whole, 2), s.Linked(t, single, whole[:10], 1)
 	s.Send(t, several, whole, 1, 2)
@@ -268,9 +266,7 @@ func TestSentLate(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	s.StartedJob(t, 1)
-	whole := storetest.Stuff(partBytes+1, 1)
-	n := storetest.NewUpload("several", len(whole))
-	n.PartSize = partBytes
+	n, whole := storetest.InParts("several")
 	several, single := s.Begin(t, n), s.Begin(t, storetest.NewUpload("single", 10))
 	last, only := s.Linked(t, several, whole, 2), s.Linked(t, single, whole[:10], 1)
 	s.Send(t, several, whole, 1)
@@ -318,9 +314,7 @@ func TestCrashedUpload(t *testing.T) {
 			t.Parallel()
 			s := storetest.New(t)
 			s.StartedJob(t, 1)
-			whole := storetest.Stuff(partBytes+1, 1)
-			n := storetest.NewUpload("n", len(whole))
-			n.PartSize = partBytes
+			n, whole := storetest.InParts("n")
 			var going, abandoned uploads.Upload
 			if tc.begun {
 				going = s.Begin(t, n)
@@ -395,9 +389,7 @@ func TestCompleteWhileAnother(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	s.StartedJob(t, 1)
-	whole := storetest.Stuff(partBytes+1, 1)
-	n := storetest.NewUpload("n", len(whole))
-	n.PartSize = partBytes
+	n, whole := storetest.InParts("n")
 	u := s.Begin(t, n)
 	s.Send(t, u, whole)
 	ctx := storetest.Acting(t)
@@ -444,9 +436,7 @@ func TestLease(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	s.StartedJob(t, 1)
-	whole := storetest.Stuff(partBytes+1, 1)
-	n := storetest.NewUpload("n", len(whole))
-	n.PartSize = partBytes
+	n, whole := storetest.InParts("n")
 	u := s.Begin(t, n)
 	s.Send(t, u, whole)
 	updates := 0

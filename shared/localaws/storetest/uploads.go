@@ -37,6 +37,14 @@ func NewUpload(name string, size int) uploads.NewUpload {
 	return uploads.NewUpload{Job: 1, Name: name, Type: "t", ContentType: "image/png", Size: int64(size)}
 }
 
+// InParts is an upload of two parts for job 1 to be begun, and its content.
+func InParts(name string) (uploads.NewUpload, []byte) {
+	whole := Stuff(uploads.MinPartSize+1, 1)
+	n := NewUpload(name, len(whole))
+	n.PartSize = uploads.MinPartSize
+	return n, whole
+}
+
 // Begin begins an upload as Alice.
 func (s *Stores) Begin(tb testing.TB, n uploads.NewUpload) uploads.Upload {
 	tb.Helper()
