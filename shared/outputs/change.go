@@ -96,11 +96,10 @@ func (s *Store) HardDelete(ctx context.Context, tenant string, pk int64) (Output
 		if err != nil {
 			return Output{}, err
 		}
-		tombstone := table.Queued(table.TombstoneKind, tenant, o.object, s.t.Now())
 		err = s.t.DB.WriteTx().
 			Delete(s.t.Delete(table.OutputKey(tenant, pk)).If("'v' = ?", o.version)).
 			Delete(s.t.Delete(table.NameKey(tenant, o.Job, o.Name, o.Type)).If("'v' = ?", o.version)).
-			Put(s.t.Put(tombstone)).
+			Put(s.t.Put(table.Queued(table.TombstoneKind, tenant, o.object, s.t.Now()))).
 			Run(ctx)
 		if dynamo.IsCondCheckFailed(err) {
 			if err := s.t.Pause(ctx, attempt); err != nil {

@@ -68,7 +68,7 @@ func mutants() []mutant {
 		},
 		{
 			"a hard delete leaves no tombstone", "shared/outputs/change.go",
-			"\n\t\t\tPut(s.t.Put(tombstone)).", "", domain("cleanup", "TestCrashedHardDelete"),
+			"\n\t\t\tPut(s.t.Put(table.Queued(table.TombstoneKind, tenant, o.object, s.t.Now()))).", "", domain("cleanup", "TestCrashedHardDelete"),
 		},
 		{
 			"a hard delete keeps the bytes", "shared/outputs/change.go",
