@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"joboutputs/test/bench/cleanup"
 	"joboutputs/test/bench/cost"
 	"joboutputs/test/bench/flat"
 	"joboutputs/test/bench/lambda"
@@ -45,6 +46,9 @@ func parts(o options) []part {
 		{"lambdas", lambda.Run},
 		{"cost", cost.Run}, // with the durations that lambdas has just measured
 		{"scale", scale.Run},
+		{"cleanup", func(ctx context.Context, quick bool) ([]result.Table, error) {
+			return cleanup.Run(ctx, quick, fmt.Sprintf("%s, commit `%s`", machine(), commit(ctx)))
+		}},
 	}
 }
 
