@@ -47,7 +47,6 @@ const (
 	shareGrows = 4      // times that, in each further pass
 	held       = 20_000 // rows in memory
 	reported   = 5      // failures in the error of a run
-	tolerance  = 2      // batches of a tenant that the stores refuse, before the rest is deferred
 )
 
 // Run finishes what is at least grace old: it deletes the content of every intent, tombstone
@@ -64,7 +63,7 @@ const (
 func (c *Cleaner) Run(ctx context.Context, grace time.Duration) (Counts, error) {
 	r := &run{
 		t: c.t, bound: table.FormatTime(c.t.Now().Add(table.Grace-grace)) + "#~",
-		handled: map[table.Key]bool{}, refused: map[string]int{},
+		handled: map[table.Key]bool{}, refused: map[string]bool{},
 	}
 	for share := firstShare; ; share *= shareGrows {
 		rows, more := r.collect(ctx, share)
@@ -84,7 +83,7 @@ type run struct {
 	mu       sync.Mutex
 	counts   Counts
 	handled  map[table.Key]bool // rows that this run is done with
-	refused  map[string]int     // batches that the stores refused, by tenant
+	refused  map[string]bool    // tenants whose calls the stores refuse, retries included
 	failures []error            // the first few
 }
 
@@ -99,7 +98,7 @@ func (r *run) collect(ctx context.Context, share int) (rows map[string][]entry, 
 		switch {
 		case r.handled[e.Key]:
 			return false
-		case r.refused[e.Tenant] >= tolerance:
+		case r.refused[e.Tenant]:
 			r.handled[e.Key] = true
 			r.counts.Deferred++
 			return false

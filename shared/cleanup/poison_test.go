@@ -141,8 +141,8 @@ func TestThrottledTenant(t *testing.T) {
 	if err == nil {
 		t.Error("the run reports no failure")
 	}
-	if got.Tombstones != 240 || got.Failed != poison+200 || got.Deferred != 100 {
-		t.Errorf("got %+v, want 240 tombstones, %d failed, 100 deferred", got, poison+200)
+	if got.Tombstones != 240 || got.Failed != poison+100 || got.Deferred != 200 {
+		t.Errorf("got %+v, want 240 tombstones, %d failed, 200 deferred", got, poison+100)
 	}
 	if left := q.Objects(t); left != 300 {
 		t.Errorf("%d objects are left, want the throttled tenant's 300", left)

@@ -61,10 +61,7 @@ func (r *run) process(ctx context.Context, rows map[string][]entry) {
 	for tenant, entries := range rows {
 		tenants.Go(func() error {
 			for chunk := range slices.Chunk(entries, batch) {
-				r.mu.Lock()
-				refused := r.refused[tenant]
-				r.mu.Unlock()
-				if refused >= tolerance || ctx.Err() != nil {
+				if r.isRefused(tenant) || ctx.Err() != nil {
 					r.count(&r.counts.Deferred, len(chunk))
 					r.handle(chunk)
 					continue
@@ -75,6 +72,23 @@ func (r *run) process(ctx context.Context, rows map[string][]entry) {
 		})
 	}
 	_ = tenants.Wait()
+}
+
+// isRefused reports whether the stores refuse a tenant's calls.
+func (r *run) isRefused(tenant string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.refused[tenant]
+}
+
+// refuse notes that the stores refuse a tenant's calls, if that is what an error says. The
+// rest of the tenant's rows is not worth the wait for their retries.
+func (r *run) refuse(tenant string, err error) {
+	if problem.Is(err, problem.Unavailable) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.refused[tenant] = true
+	}
 }
 
 // handle notes rows that this run is done with.
@@ -96,7 +110,12 @@ func (r *run) finish(ctx context.Context, tenant string, rows []entry) {
 		failed = map[string]error{} // by sort key
 	)
 	each(rows, func(e entry) {
+		if r.isRefused(tenant) {
+			r.count(&r.counts.Deferred, 1)
+			return
+		}
 		done, err := r.prepare(ctx, e)
+		r.refuse(tenant, err)
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -118,22 +137,12 @@ func (r *run) finish(ctx context.Context, tenant string, rows []entry) {
 			r.done(e)
 		}
 	}
-	refused := false
 	each(rows, func(e entry) {
-		err := failed[e.Sort]
-		if err == nil || ctx.Err() != nil {
-			return
+		if err := failed[e.Sort]; err != nil && ctx.Err() == nil {
+			r.refuse(tenant, err)
+			r.postpone(ctx, e, err)
 		}
-		r.postpone(ctx, e, err)
-		mu.Lock()
-		defer mu.Unlock()
-		refused = refused || problem.Is(err, problem.Unavailable)
 	})
-	if refused {
-		r.mu.Lock()
-		r.refused[tenant]++
-		r.mu.Unlock()
-	}
 }
 
 // each calls f for all rows, some at a time.
