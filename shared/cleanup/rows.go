@@ -61,11 +61,6 @@ func (r *run) process(ctx context.Context, rows map[string][]entry) {
 	for tenant, entries := range rows {
 		tenants.Go(func() error {
 			for chunk := range slices.Chunk(entries, batch) {
-				if r.isRefused(tenant) || ctx.Err() != nil {
-					r.count(&r.counts.Deferred, len(chunk))
-					r.handle(chunk)
-					continue
-				}
 				r.finish(ctx, tenant, chunk)
 			}
 			return nil
@@ -110,7 +105,7 @@ func (r *run) finish(ctx context.Context, tenant string, rows []entry) {
 		failed = map[string]error{} // by sort key
 	)
 	each(rows, func(e entry) {
-		if r.isRefused(tenant) {
+		if r.isRefused(tenant) || ctx.Err() != nil {
 			r.count(&r.counts.Deferred, 1)
 			return
 		}

@@ -100,7 +100,7 @@ func mutants() []mutant {
 		},
 		{
 			"a throttled tenant is tried to the end", "shared/cleanup/rows.go",
-			`if r.isRefused(tenant) || ctx.Err() != nil {`, `if ctx.Err() != nil {`, domain("cleanup", "TestThrottledTenant"),
+			`if r.isRefused(tenant) || ctx.Err() != nil {`, `if r.isRefused("") || ctx.Err() != nil {`, domain("cleanup", "TestThrottledTenant"),
 		},
 		{
 			"a completion takes no lease", "shared/uploads/verify.go",
