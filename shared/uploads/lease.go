@@ -16,6 +16,8 @@ import (
 const (
 	leaseTime  = 30 * time.Second // longer than a function may run
 	leaseRenew = 10 * time.Second
+
+	releaseTime = 2 * time.Second
 )
 
 // leaseOf is a lease until a time, and who holds it: a retry of the call that takes it meets
@@ -41,10 +43,11 @@ func (s *Store) lease(ctx context.Context, row *table.UploadRow) error {
 	if dynamo.IsCondCheckFailed(err) {
 		return errAgain
 	}
-	if err != nil {
+	row.Completing = lease
+	if err != nil { // it may have been taken
+		s.release(ctx, row)
 		return table.StoreError(err, "lease an upload")
 	}
-	row.Completing = lease
 	return nil
 }
 
@@ -74,11 +77,14 @@ func (s *Store) renewing(ctx context.Context, row *table.UploadRow) (stop func()
 	}
 }
 
-// release gives the lease back, if there is one. If that fails, it ends by itself.
+// release gives the lease back, if there is one, also for a client that is gone. If that
+// fails, it ends by itself.
 func (s *Store) release(ctx context.Context, row *table.UploadRow) {
 	if row.Completing == "" {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
 	_ = s.t.Update(row.Key).Remove("completing").If("'completing' = ?", row.Completing).Run(ctx)
 	row.Completing = ""
 }

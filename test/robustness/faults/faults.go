@@ -121,6 +121,13 @@ func (p *Plan) Dead() bool {
 	return p.dead
 }
 
+// Over reports whether the process died, or its time was up.
+func (p *Plan) Over() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.over != nil
+}
+
 type planKey struct{}
 type kindKey struct{}
 

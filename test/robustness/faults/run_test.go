@@ -78,6 +78,9 @@ func try(trial *harness.Trial, c faultCase) (broken []string, calls []faults.Cal
 		if request == 0 {
 			calls = plan.Calls()
 		}
+		if plan.Over() { // the client hears nothing before the gateway gives up, after 29 s
+			trial.Rig.Clock.Advance(30 * time.Second)
+		}
 	}
 	r.Audit(false)
 	trial.Rig.Clock.Advance(harness.AllDue) // what was abandoned is due
