@@ -246,6 +246,8 @@ func TestCalls(t *testing.T) {
 			JSON: `{"name":"linked","type":"t","size":5,"sha256":"` + hello + `"}`}, 201, []string{"BatchGetItem", "BatchGetItem"}},
 		{auth.UploadsBegin, "with a key, under a name that is taken", apitest.Call{Method: "POST", Resource: staged, Params: pk, Header: map[string]string{"Idempotency-Key": "third"}, As: admin,
 			JSON: `{"name":"keyed","type":"txt","size":5}`}, 409, []string{"BatchGetItem", "TransactGetItems"}},
+		{auth.UploadsComplete, "before its parts have arrived", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: large, As: admin}, 409,
+			[]string{"BatchGetItem", "GetItem", "HeadObject", "ListMultipartUploads", "ListParts"}},
 		{auth.UploadsStatus, "", apitest.Call{Method: "GET", Resource: staged + "/{id}", Params: large, As: admin}, 200, []string{"BatchGetItem", "ListParts"}},
 		{auth.UploadsStatus, "of one part", apitest.Call{Method: "GET", Resource: staged + "/{id}", Params: small, As: admin}, 200, []string{"BatchGetItem", "HeadObject"}},
 		{auth.UploadsStatus, "for links", apitest.Call{Method: "GET", Resource: staged + "/{id}", Params: large, Query: "sha256=" + zeros + "," + zero, As: admin}, 200, []string{"BatchGetItem"}},

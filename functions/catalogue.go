@@ -173,7 +173,7 @@ func Catalogue() []Function {
 			Name: auth.UploadsComplete, Routes: routes(uploads+"/{id}/complete", post),
 			Rights: onTable("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem").
 				and(onObjects("GetObject", "ListMultipartUploadParts", "PutObject", "AbortMultipartUpload", "DeleteObject")).
-				and(onBucket("ListBucket")),
+				and(onBucket("ListBucket", "ListBucketMultipartUploads")),
 			Memory: medium, Timeout: gateway,
 			HTTP: func(d Deps) http.Handler { return complete.New(d.Uploads) },
 		},

@@ -52,22 +52,36 @@ func (a arrived) is(size int64, s sum) bool {
 	return a.Size == size && (a.SHA256 == "" || a.SHA256 == hex.EncodeToString(s[:]) || a.SHA256 == base64.StdEncoding.EncodeToString(s[:]))
 }
 
-// codeLost is the code of a staged upload that the object store no longer has: somebody
-// aborted it there, or the store gave it up. Nothing of it can be used.
-const codeLost = "upload_lost"
+// The codes of a staged upload that somebody changed at the object store.
+const (
+	codeLost       = "upload_lost"       // it was aborted there, or given up: nothing of it can be used
+	codeIncomplete = "upload_incomplete" // parts that had arrived are gone, or are others
+)
 
-// stage uploads by parts. If the object store loses the upload, it begins another, once.
+// stage uploads by parts. If the object store loses the upload, it begins another, and if it
+// loses parts, it sends those again, each once.
 func (c *Client) stage(ctx context.Context, u Upload) (Added, error) {
-	report := tally{report: u.Progress}
-	first := u
-	first.Progress = report.add
-	added, err := c.stageOnce(ctx, first)
-	if !HasCode(err, codeLost) {
-		return added, err
+	lost, incomplete := false, false
+	for {
+		report := tally{report: u.Progress}
+		try, begun := u, ""
+		try.Progress = report.add
+		try.Begun = func(id string) {
+			if begun = id; u.Begun != nil {
+				u.Begun(id)
+			}
+		}
+		added, err := c.stageOnce(ctx, try)
+		switch {
+		case HasCode(err, codeLost) && !lost:
+			lost, u.Resume = true, ""
+		case HasCode(err, codeIncomplete) && !incomplete:
+			incomplete, u.Resume = true, begun
+		default:
+			return added, err
+		}
+		report.takeBack()
 	}
-	report.takeBack()
-	u.Resume = ""
-	return c.stageOnce(ctx, u)
 }
 
 // stageOnce uploads by parts: one goroutine reads the source once and hashes it, whole and
@@ -80,9 +94,7 @@ func (c *Client) stageOnce(ctx context.Context, u Upload) (Added, error) {
 	if err != nil {
 		return c.existing(ctx, u, err, func() (string, error) { return hashOf(ctx, u) })
 	}
-	if u.Begun != nil {
-		u.Begun(s.ID)
-	}
+	u.Begun(s.ID)
 	if s.State == "completed" && s.Output != nil {
 		v := NewVerifier(*s.Output)
 		if err := readPart(ctx, u.Source, 0, u.Size, v); err != nil {

@@ -51,6 +51,8 @@ func (c caller) may(in any) bool {
 		return c.object(in.Key)
 	case *s3.AbortMultipartUploadInput:
 		return c.object(in.Key)
+	case *s3.ListMultipartUploadsInput:
+		return c.object(in.Prefix)
 	}
 	return false
 }

@@ -19,7 +19,7 @@ func cleanupMay(in any) bool {
 		return in.IndexName == nil && in.KeyConditionExpression == nil && strings.HasPrefix(equal(in.KeyConditions["PK"]), "W#")
 	case *dynamodb.UpdateItemInput:
 		partition := text(in.Key["PK"])
-		return strings.HasPrefix(partition, "W#") || isUpload(partition)
+		return strings.HasPrefix(partition, "W#") || isUpload(partition) && !returnsRow(in)
 	case *dynamodb.BatchWriteItemInput:
 		return cleanupRemoves(in)
 	case *dynamodb.TransactWriteItemsInput:
@@ -61,6 +61,12 @@ func cleanupMoves(in *dynamodb.TransactWriteItemsInput) bool {
 		}
 	}
 	return true
+}
+
+// returnsRow reports whether an update returns more of the row than it changes.
+func returnsRow(in *dynamodb.UpdateItemInput) bool {
+	return in.ReturnValues == types.ReturnValueAllOld || in.ReturnValues == types.ReturnValueAllNew ||
+		in.ReturnValuesOnConditionCheckFailure == types.ReturnValuesOnConditionCheckFailureAllOld
 }
 
 // isUpload reports whether a partition is a staged upload of some tenant: T#<tenant>#X#<id>.

@@ -305,7 +305,11 @@ func TestTenantRefuses(t *testing.T) {
 			return err
 		},
 		"a list of uploads": func() error {
-			_, err := c.s3.ListMultipartUploads(acme(t), &s3.ListMultipartUploadsInput{Bucket: bucket, Prefix: aws.String("t/acme/01X")})
+			_, err := c.s3.ListMultipartUploads(acme(t), &s3.ListMultipartUploadsInput{Bucket: bucket, Prefix: aws.String("t/acme/")})
+			return err
+		},
+		"a list of another's uploads": func() error {
+			_, err := c.s3.ListMultipartUploads(acme(t), &s3.ListMultipartUploadsInput{Bucket: bucket, Prefix: aws.String("t/other/01X")})
 			return err
 		},
 		"a copy": func() error {
@@ -353,6 +357,11 @@ func TestCleanup(t *testing.T) {
 		_, err := c.db.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{TableName: table, Key: key(partition, "X")})
 		return err
 	}
+	read := func(in dynamodb.UpdateItemInput) error {
+		in.TableName, in.Key = table, key("T#acme#X#01X", "X")
+		_, err := c.db.UpdateItem(t.Context(), &in)
+		return err
+	}
 	remove := func(partitions ...string) error {
 		var all []types.WriteRequest
 		for _, partition := range partitions {
@@ -398,6 +407,10 @@ func TestCleanup(t *testing.T) {
 		"reads the queue":                     {query(dynamodb.QueryInput{KeyConditions: equal("PK", "W#1")}), false},
 		"claims":                              {update("W#1"), false},
 		"ends an upload":                      {update("T#acme#X#01X"), false},
+		"reads what it changes of an upload":  {read(dynamodb.UpdateItemInput{ReturnValues: types.ReturnValueUpdatedOld}), false},
+		"reads an upload":                     {read(dynamodb.UpdateItemInput{ReturnValues: types.ReturnValueAllNew}), true},
+		"reads an upload as it was":           {read(dynamodb.UpdateItemInput{ReturnValues: types.ReturnValueAllOld}), true},
+		"reads an upload that is not open":    {read(dynamodb.UpdateItemInput{ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld}), true},
 		"deletes queue rows":                  {remove("W#1", "W#2"), false},
 		"moves a queue row":                   {move("W#1", "W#1"), false},
 		"removes objects":                     {objects("t/acme/01X", "t/other/01Y"), false},

@@ -83,6 +83,9 @@ func (s *Store) freeLate(ctx context.Context, tenant string, row *table.UploadRo
 	return nil
 }
 
+// noMultipart is put in place of S3's id in the row of an upload of one part that expired.
+const noMultipart = "none"
+
 func abortMultipart(ctx context.Context, t *table.Store, key, id string) error {
 	_, err := t.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &t.Bucket, Key: &key, UploadId: &id})
 	if err != nil && !table.HasCode(err, "NoSuchUpload") {
@@ -92,24 +95,33 @@ func abortMultipart(ctx context.Context, t *table.Store, key, id string) error {
 }
 
 // CleanUp ends an upload that was abandoned or aborted, and frees its parts, but not yet its
-// object; t is cleanup's Store. The queue row of an abandoned upload does not know S3's id,
-// which was made after it, so S3 is asked for it. That of an aborted one does: S3 frees parts
-// that were in flight during an abort only if it is repeated
-// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html). It reports
-// false if the upload was completed in the meantime.
+// object; t is cleanup's Store. S3's id of the upload comes from the queue row of an aborted
+// one and from the row of an abandoned one: S3 frees parts that were in flight during an abort
+// only if it is repeated, and may not list such an upload
+// (https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html). S3 is asked
+// for uploads that a crash left without a row. It reports false if the upload was completed in
+// the meantime.
 func CleanUp(ctx context.Context, t *table.Store, row table.QueueRow) (bool, error) {
 	claimed, err := t.Claim(ctx, row)
 	if !claimed || err != nil {
 		return false, err
 	}
+	var ended struct {
+		Multipart string `dynamo:"multipart"`
+	}
 	err = t.Update(table.UploadKey(row.Tenant, row.Object)).
-		Set("state", stateExpired).If("'state' = ?", StateOpen).Run(ctx)
+		Set("state", stateExpired).SetIfNotExists("multipart", noMultipart).
+		If("'state' = ? OR 'state' = ?", StateOpen, stateExpired). // or a run that died had done so
+		OnlyUpdatedOldValue(ctx, &ended)
 	if err != nil && !dynamo.IsCondCheckFailed(err) { // it was aborted, or never got that far
 		return true, table.StoreError(err, "end an upload")
 	}
 	key := table.ObjectKey(row.Tenant, row.Object)
-	if row.Multipart != "" {
-		if err := abortMultipart(ctx, t, key, row.Multipart); err != nil {
+	for _, id := range []string{row.Multipart, ended.Multipart} {
+		if id == "" || id == noMultipart {
+			continue
+		}
+		if err := abortMultipart(ctx, t, key, id); err != nil {
 			return true, err
 		}
 	}

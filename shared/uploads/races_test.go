@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -524,6 +526,69 @@ func TestLost(t *testing.T) {
 			s.Clock.Advance(table.Grace)
 			s.Cleaned(t, table.Grace, cleanup.Counts{Uploads: 1})
 			s.Holds(t, 1, 0)
+		})
+	}
+}
+
+// TestStray: an operator aborts an upload while a part is in flight, which arrives all the
+// same. The upload is lost, and the part does not stay.
+func TestStray(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(t *testing.T, s *storetest.Stores, u uploads.Upload){
+		"completed": func(t *testing.T, s *storetest.Stores, u uploads.Upload) {
+			_, err := s.Uploads.Complete(storetest.Acting(t), storetest.Alice, 1, u.ID, uploads.Completion{})
+			storetest.WantProblem(t, err, problem.UploadLost)
+		},
+		"aborted": func(t *testing.T, s *storetest.Stores, u uploads.Upload) {
+			if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"abandoned": func(t *testing.T, s *storetest.Stores, _ uploads.Upload) {
+			s.Clock.Advance(uploads.DefaultLife + table.Grace)
+			s.Cleaned(t, table.Grace, cleanup.Counts{Uploads: 1})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := storetest.New(t)
+			s.StartedJob(t, 1)
+			n, whole := storetest.InParts("n")
+			u := s.Begin(t, n)
+			begun, err := s.AWS.S3.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{Bucket: &s.AWS.Bucket})
+			if err != nil || len(begun.Uploads) != 1 {
+				t.Fatalf("%+v, %v", begun, err)
+			}
+			at := begun.Uploads[0]
+			part := s.Linked(t, u, whole, 1)
+			body, rest := io.Pipe()
+			go func() {
+				_, _ = rest.Write(whole[:part.Size/2])
+				time.Sleep(100 * time.Millisecond) // S3 has it
+				_, err := s.AWS.S3.AbortMultipartUpload(context.Background(), &s3.AbortMultipartUploadInput{Bucket: &s.AWS.Bucket, Key: at.Key, UploadId: at.UploadId})
+				if err != nil {
+					t.Error(err)
+				}
+				_, _ = rest.Write(whole[part.Size/2 : part.Size])
+				_ = rest.Close()
+			}()
+			r, err := http.NewRequestWithContext(t.Context(), part.Method, *part.URL, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.ContentLength = part.Size
+			for name, value := range part.Headers {
+				r.Header.Set(name, value)
+			}
+			if response, err := http.DefaultClient.Do(r); err == nil { // S3 may take the part, or not
+				_ = response.Body.Close()
+				t.Logf("the part in flight: %s", response.Status)
+			}
+			end(t, s, u)
+			left, err := s.AWS.S3.ListParts(t.Context(), &s3.ListPartsInput{Bucket: &s.AWS.Bucket, Key: at.Key, UploadId: at.UploadId})
+			if err == nil && len(left.Parts) > 0 {
+				t.Errorf("%d parts are left", len(left.Parts))
+			}
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package uploads
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -62,12 +63,19 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *table.UploadRo
 	}
 	var completed []s3types.CompletedPart
 	if !gone {
-		if completed, err = verifyParts(row, parts, c); err != nil {
-			if head, headErr := s.head(ctx, tenant, row.ID); headErr != nil {
-				return headErr
-			} else if head != nil { // another call has just put them together, and they are being removed
-				return errAgain
-			}
+		completed, err = verifyParts(row, parts, c)
+	}
+	if err != nil {
+		if head, err := s.head(ctx, tenant, row.ID); err != nil {
+			return err
+		} else if head != nil { // another call has just put them together, and they are being removed
+			return errAgain
+		}
+		known, listErr := s.known(ctx, tenant, row)
+		if listErr != nil {
+			return listErr
+		}
+		if known {
 			return err
 		}
 	}
@@ -79,6 +87,24 @@ func (s *Store) assemble(ctx context.Context, tenant string, row *table.UploadRo
 		return err
 	}
 	return nil
+}
+
+// known reports whether S3 knows the multipart upload. One that was aborted while parts were
+// in flight may still list those.
+func (s *Store) known(ctx context.Context, tenant string, row *table.UploadRow) (bool, error) {
+	pages := s3.NewListMultipartUploadsPaginator(s.t.S3, &s3.ListMultipartUploadsInput{
+		Bucket: &s.t.Bucket, Prefix: aws.String(table.ObjectKey(tenant, row.ID)),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return false, table.StoreError(err, "list multipart uploads")
+		}
+		if slices.ContainsFunc(page.Uploads, func(u s3types.MultipartUpload) bool { return aws.ToString(u.UploadId) == row.Multipart }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // putTogether is assemble under the lease. No parts: S3 does not know the upload any more.
@@ -132,7 +158,7 @@ func (s *Store) lose(ctx context.Context, tenant string, row *table.UploadRow) e
 	case err != nil:
 		return table.StoreError(err, "end an upload that is lost")
 	}
-	return lost()
+	return cmp.Or(s.freeLate(ctx, tenant, row), lost())
 }
 
 func lost() error {
