@@ -113,7 +113,8 @@ func CleanUp(ctx context.Context, t *table.Store, row table.QueueRow) (bool, err
 		Set("state", stateExpired).SetIfNotExists("multipart", noMultipart).
 		If("'state' = ? OR 'state' = ?", StateOpen, stateExpired). // or a run that died had done so
 		OnlyUpdatedOldValue(ctx, &ended)
-	if err != nil && !dynamo.IsCondCheckFailed(err) { // it was aborted, or never got that far
+	rowless := dynamo.IsCondCheckFailed(err) // it was aborted, or a crash came before its row
+	if err != nil && !rowless {
 		return true, table.StoreError(err, "end an upload")
 	}
 	key := table.ObjectKey(row.Tenant, row.Object)
@@ -124,6 +125,9 @@ func CleanUp(ctx context.Context, t *table.Store, row table.QueueRow) (bool, err
 		if err := abortMultipart(ctx, t, key, id); err != nil {
 			return true, err
 		}
+	}
+	if !rowless || row.Multipart != "" {
+		return true, nil
 	}
 	pages := s3.NewListMultipartUploadsPaginator(t.S3, &s3.ListMultipartUploadsInput{Bucket: &t.Bucket, Prefix: &key})
 	for pages.HasMorePages() {
