@@ -16,6 +16,7 @@ import (
 	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/cleanup"
+	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/storetest"
 	"joboutputs/shared/table"
 )
@@ -135,7 +136,7 @@ func TestThrottledTenant(t *testing.T) {
 	q.Clock.Advance(table.Grace)
 	slow := q.With(func(cfg *table.Config) {
 		cfg.Backoff = time.Millisecond
-		cfg.S3 = s3.New(cfg.S3.Options(), func(o *s3.Options) { o.APIOptions = append(o.APIOptions, throttle("t/throttled/")) })
+		cfg.S3 = localaws.S3(q.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, throttle("t/throttled/")) })
 	})
 	got, err := slow.Cleaner.Run(t.Context(), table.Grace)
 	if err == nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/storetest"
 	"joboutputs/shared/table"
 
@@ -28,7 +29,7 @@ func TestLinkEnds(t *testing.T) {
 		{aws.Credentials{CanExpire: true, Expires: storetest.Epoch.Add(3 * time.Minute)}, 3 * time.Minute},
 	} {
 		tc.credentials.AccessKeyID, tc.credentials.SecretAccessKey = "id", "secret"
-		signing := s3.New(plain.AWS.S3.Options(), func(o *s3.Options) {
+		signing := localaws.S3(plain.AWS.S3Endpoint, func(o *s3.Options) {
 			o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return tc.credentials, nil })
 		})
 		s := plain.With(func(cfg *table.Config) { cfg.S3 = signing })

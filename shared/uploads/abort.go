@@ -99,8 +99,9 @@ func abortMultipart(ctx context.Context, t *table.Store, key, id string) error {
 // one and from the row of an abandoned one: S3 frees parts that were in flight during an abort
 // only if it is repeated, and may not list such an upload
 // (https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html). S3 is asked
-// for uploads that a crash left without a row. It reports false if the upload was completed in
-// the meantime.
+// for those that no row names: a crash came before the row, or the answer of
+// CreateMultipartUpload was lost and the SDK repeated the call. It reports false if the upload
+// was completed in the meantime.
 func CleanUp(ctx context.Context, t *table.Store, row table.QueueRow) (bool, error) {
 	claimed, err := t.Claim(ctx, row)
 	if !claimed || err != nil {
@@ -126,7 +127,7 @@ func CleanUp(ctx context.Context, t *table.Store, row table.QueueRow) (bool, err
 			return true, err
 		}
 	}
-	if !rowless || row.Multipart != "" {
+	if !rowless && (ended.Multipart == "" || ended.Multipart == noMultipart) { // of one part
 		return true, nil
 	}
 	pages := s3.NewListMultipartUploadsPaginator(t.S3, &s3.ListMultipartUploadsInput{Bucket: &t.Bucket, Prefix: &key})

@@ -262,6 +262,37 @@ func TestAbortAtTheEnd(t *testing.T) {
 	s.Cleaned(t, table.Grace, cleanup.Counts{Uploads: 1})
 }
 
+// TestBegunTwice: the answer of CreateMultipartUpload is lost, and the SDK repeats the call. Of
+// the multipart upload that no row names, nothing is left once the upload has ended.
+func TestBegunTwice(t *testing.T) {
+	t.Parallel()
+	s := storetest.New(t)
+	s.StartedJob(t, 1)
+	twice := s.Hooked(func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("twice", func(
+			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+		) (middleware.InitializeOutput, middleware.Metadata, error) {
+			if _, ok := in.Parameters.(*s3.CreateMultipartUploadInput); ok {
+				if out, metadata, err := next.HandleInitialize(ctx, in); err != nil {
+					return out, metadata, err
+				}
+			}
+			return next.HandleInitialize(ctx, in)
+		}), middleware.After)
+	})
+	abandoned, _ := storetest.InParts("abandoned")
+	aborted, _ := storetest.InParts("aborted")
+	twice.Begin(t, abandoned)
+	u := twice.Begin(t, aborted)
+	s.Holds(t, 0, 4)
+	if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.Clock.Advance(uploads.DefaultLife + table.Grace)
+	s.Cleaned(t, table.Grace, cleanup.Counts{Uploads: 2})
+	s.Holds(t, 0, 0)
+}
+
 // TestSentLate: a link may outlive its upload, so that parts come after the end; nothing of
 // them is left.
 func TestSentLate(t *testing.T) {

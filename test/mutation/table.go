@@ -99,6 +99,10 @@ func mutants() []mutant {
 			`min(firstRetry<<min(attempts-1, 10), lastRetry)`, `min(0<<min(attempts-1, 10), lastRetry)`, domain("cleanup", "TestPoison"),
 		},
 		{
+			"a multipart upload that no row names stays", "shared/uploads/abort.go",
+			`ended.Multipart == "" || ended.Multipart == noMultipart`, `true`, domain("uploads", "TestBegunTwice"),
+		},
+		{
 			"a throttled tenant is tried to the end", "shared/cleanup/rows.go",
 			`if r.isRefused(tenant) || ctx.Err() != nil {`, `if r.isRefused("") || ctx.Err() != nil {`, domain("cleanup", "TestThrottledTenant"),
 		},

@@ -136,8 +136,8 @@ func newRig(ctx context.Context, servers *localaws.Servers, latency time.Duratio
 	}
 	cfg := r.cfg
 	cfg.Now = func() time.Time { return time.Now().Add(2 * table.Grace) }
-	cfg.DynamoDB = dynamodb.New(cfg.DynamoDB.Options(), func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, hook(&r.dynamoDB, latency)) })
-	cfg.S3 = s3.New(cfg.S3.Options(), func(o *s3.Options) { o.APIOptions = append(o.APIOptions, hook(&r.s3, latency)) })
+	cfg.DynamoDB = localaws.DynamoDB(servers.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, hook(&r.dynamoDB, latency)) })
+	cfg.S3 = localaws.S3(servers.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, hook(&r.s3, latency)) })
 	r.cleaner = cleanup.New(cfg)
 	return r, nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"github.com/guregu/dynamo/v2"
 
+	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/storetest"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
@@ -81,7 +82,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	s := storetest.New(t)
 	hook := func(cfg *table.Config) {
 		cfg.Backoff = time.Millisecond
-		cfg.S3 = s3.New(cfg.S3.Options(), func(o *s3.Options) { o.APIOptions = append(o.APIOptions, slow.add) })
+		cfg.S3 = localaws.S3(s.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, slow.add) })
 	}
 	w := &world{TB: t, one: s.With(hook), two: s.With(hook), rand: rand.New(rand.NewPCG(seed, 0)), outputs: map[int64][]byte{}, slow: slow} //nolint:gosec // repeatable, not secret
 	w.one.StartedJob(t, 1)
