@@ -109,11 +109,11 @@ func TestEveryFault(t *testing.T) {
 	check.Equal("of these outside the model, or with a promise broken", wrong, 0)
 }
 
-// rank is 0 for the cases that break most: a write that is the last, or whose answer is
-// lost, and nobody who tries again.
+// rank is 0 for the cases that break most: a write that is the last, that is refused, or
+// whose answer is lost, and nobody who tries again.
 func (c faultCase) rank() int {
 	for p, kind := range c.faults {
-		if faults.Writes(p.call.Operation) && (kind == faults.CrashAfter || kind == faults.LostOnce) && c.retries == 0 && c.cleanups == 1 {
+		if faults.Writes(p.call.Operation) && slices.Contains([]faults.Kind{faults.CrashAfter, faults.LostOnce, faults.Conflict}, kind) && c.retries == 0 && c.cleanups == 1 {
 			return 0
 		}
 	}

@@ -59,6 +59,18 @@ func (c faultCase) hidden(request int) bool {
 	return true
 }
 
+// conflicts reports whether S3 refuses, in a request, to assemble an upload's parts. Then the
+// upload is over, and the client begins another.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+func (c faultCase) conflicts(request int) bool {
+	for p, kind := range c.faults {
+		if p.request == request && p.call.Operation == "CompleteMultipartUpload" && kind == faults.Conflict {
+			return true
+		}
+	}
+	return false
+}
+
 // try runs a case and says what was wrong with it, and which calls its action made.
 func try(trial *harness.Trial, c faultCase) (broken []string, calls []faults.Call, err error) {
 	defer func() {
@@ -72,6 +84,7 @@ func try(trial *harness.Trial, c faultCase) (broken []string, calls []faults.Cal
 	call := c.scenario.call(r)
 	for request := range c.retries + 1 {
 		plan := c.plan(request)
+		call.Conflicts = c.conflicts(request)
 		if a := r.Planned(call, plan); c.hidden(request) && a.Unknown {
 			r.Broken = append(r.Broken, fmt.Sprintf("request %d: a fault that retries hide was answered %d", request, a.Status))
 		}

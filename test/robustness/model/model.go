@@ -55,6 +55,7 @@ type Call struct {
 	Error       *string       // how a job ends
 	Inactive    bool          // a list: of what is softly deleted, too
 	Grace       time.Duration // of a cleanup
+	Conflicts   bool          // S3 refuses to assemble the parts (409), for as long as the call tries
 }
 
 // Send is a client's PUT of an upload's content to S3, by the links it was given.
@@ -86,6 +87,17 @@ func refused(status int, code problem.Kind) Answer { return Answer{Status: statu
 // Step is every state a call may have left that was answered so; none = it must not be
 // answered so.
 func (s State) Step(c Call, a Answer) []State {
+	states := s.step(c, a)
+	if u, ok := s.Uploads[c.Upload]; ok && c.Conflicts && u.State == open && (a.Unknown || a.Code == string(problem.UploadLost)) {
+		u.State = lost
+		next := s.clone()
+		next.Uploads[u.ID] = u
+		states = append(states, next)
+	}
+	return states
+}
+
+func (s State) step(c Call, a Answer) []State {
 	want, next := s.Do(c)
 	if a.Unknown {
 		if a.Output != nil && want.Output != nil { // somebody else learned its pk

@@ -99,7 +99,7 @@ func (s State) upload(c Call) Answer {
 		s.Uploads[u.ID] = u
 		return Answer{Status: 201, Upload: &u}
 	case auth.UploadsStatus:
-		if over || u.State == expired {
+		if over || u.State == expired || u.State == lost {
 			u.State = aborted
 		}
 		return Answer{Status: 200, Upload: &u}
@@ -118,6 +118,8 @@ func (s State) upload(c Call) Answer {
 		return Answer{Status: 200, Output: u.Output}
 	case u.State == aborted:
 		return refused(409, problem.UploadAborted)
+	case u.State == lost:
+		return refused(410, problem.UploadLost)
 	case over || u.State == expired:
 		return refused(410, problem.UploadExpired)
 	case !admitted:

@@ -99,12 +99,13 @@ type Upload struct {
 	Content     string `json:"-"` // what the client means to send
 }
 
-// The states of an upload; expired is answered as aborted.
+// The states of an upload; expired and lost are answered as aborted.
 const (
 	open      = "open"
 	completed = "completed"
 	aborted   = "aborted"
 	expired   = "expired"
+	lost      = "lost"
 )
 
 // untold is a time, or what the id of an upload begins with, that its client was not told.
