@@ -20,7 +20,7 @@ type Upload struct {
 	Size        int64 // bytes of Source; they must not change while they are sent
 
 	// Progress is told how many bytes more have arrived, or fewer when some must be sent
-	// again. It is called from several goroutines; nil = nobody is told.
+	// again. It is called from several goroutines; nil = not called.
 	Progress func(n int64)
 
 	// The rest is for staged uploads.
@@ -28,7 +28,7 @@ type Upload struct {
 	PartSize int64  // to ask for, in bytes; 0 = the service's choice
 	Resume   string // id of an upload that broke off; "" = a new one. If it is gone, a new one is begun
 	// Begun is told the upload's id before the first part is sent, so that it can be
-	// resumed, and another id when the upload was lost and begun again; nil = nobody is told.
+	// resumed, and another id when the upload was lost and begun again; nil = not called.
 	Begun func(id string)
 }
 
