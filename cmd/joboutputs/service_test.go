@@ -190,16 +190,23 @@ func (r *rig) decode(v any, args ...string) {
 	}
 }
 
-// TestParts sends a file in parts to the service and the object store themselves,
-// interrupted once, and gets it back.
-func TestParts(t *testing.T) {
-	t.Parallel()
+// started is real, logged in, with job 1 running on node 1.
+func started(t *testing.T) *rig {
+	t.Helper()
 	r := real(t)
 	r.in = "secret"
 	r.ok("login", "--username", "admin@acme", "--password-stdin")
 	r.ok("jobs", "create", "--pk", "1", "--node", "1")
 	r.ok("jobs", "start", "1", "--node", "1")
 	r.in = ""
+	return r
+}
+
+// TestParts sends a file in parts to the service and the object store themselves,
+// interrupted once, and gets it back.
+func TestParts(t *testing.T) {
+	t.Parallel()
+	r := started(t)
 
 	content := random(5*8<<20+7, 6) // six parts
 	path := r.write("model.bin", content)
@@ -390,12 +397,7 @@ func TestAddLost(t *testing.T) {
 // TestLost: the upload is aborted at the object store itself, behind the service's back.
 func TestLost(t *testing.T) {
 	t.Parallel()
-	r := real(t)
-	r.in = "secret"
-	r.ok("login", "--username", "admin@acme", "--password-stdin")
-	r.ok("jobs", "create", "--pk", "1", "--node", "1")
-	r.ok("jobs", "start", "1", "--node", "1")
-	r.in = ""
+	r := started(t)
 	content := random(3*5<<20+7, 8) // four parts
 	path := r.write("model.bin", content)
 	for _, tc := range []struct {
@@ -488,11 +490,7 @@ func TestRenewal(t *testing.T) {
 // just takes: above 4 MiB they are the way.
 func TestLargeFromService(t *testing.T) {
 	t.Parallel()
-	r := real(t)
-	r.in = "secret"
-	r.ok("login", "--username", "admin@acme", "--password-stdin")
-	r.ok("jobs", "create", "--pk", "1", "--node", "1")
-	r.ok("jobs", "start", "1", "--node", "1")
+	r := started(t)
 	content := random(client.MaxAdd, 5)
 	path := r.write("large.bin", content)
 	r.ok("add", path, "--job", "1")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -273,10 +274,7 @@ func (r *run) postpone(ctx context.Context, e entry, cause error) {
 	if !named {
 		rest = e.Sort
 	}
-	moved := make(dynamo.Item, len(e.item)+1)
-	for name, value := range e.item {
-		moved[name] = value
-	}
+	moved := maps.Clone(e.item)
 	sort := table.FormatTime(later) + "#" + rest
 	moved["SK"] = &dynamotypes.AttributeValueMemberS{Value: sort}
 	moved["attempts"] = &dynamotypes.AttributeValueMemberN{Value: strconv.FormatInt(attempts, 10)}

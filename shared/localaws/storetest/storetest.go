@@ -114,6 +114,20 @@ func Before(operation string, f func(context.Context) error) Hook {
 	}
 }
 
+// Seen makes a hook that hands f the result of each call, such as *s3.ListPartsOutput, to
+// change what the caller sees of it. A call that failed has a nil result.
+func Seen(f func(result any)) Hook {
+	return func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("seen", func(
+			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+		) (middleware.InitializeOutput, middleware.Metadata, error) {
+			out, metadata, err := next.HandleInitialize(ctx, in)
+			f(out.Result)
+			return out, metadata, err
+		}), middleware.Before)
+	}
+}
+
 // ErrCrash is the error of a Crash.
 var ErrCrash = errors.New("crash")
 
