@@ -385,7 +385,7 @@ func cleanupLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, deps function
 	if _, err := deps.Jobs.Create(ctx, "acme", jobs.NewJob{PK: 50, Node: 50, Creator: users.Of(p)}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := deps.Jobs.Start(ctx, p, 50); err != nil {
+	if _, err := deps.Jobs.Start(ctx, p, 50, ""); err != nil {
 		t.Fatal(err)
 	}
 	raced := outputs.Addition{Job: 50, Name: "raced", Type: "t"}

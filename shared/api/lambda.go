@@ -43,7 +43,9 @@ type StreamedHandler = func(context.Context, events.APIGatewayProxyRequest) (*ev
 // Buffered serves a handler whose whole answer fits a Lambda's 6 MB.
 func (e Edge) Buffered(h http.Handler) BufferedHandler {
 	return func(ctx context.Context, event events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
-		r, rec, err := e.request(ctx, event)
+		own, cancel := early(ctx)
+		defer cancel()
+		r, rec, err := e.request(own, event)
 		if err != nil {
 			return events.APIGatewayProxyResponse{}, fmt.Errorf("read the event: %w", err)
 		}
@@ -63,25 +65,30 @@ func (e Edge) Buffered(h http.Handler) BufferedHandler {
 // does not grow with the answer. Status and headers are fixed at the first write.
 func (e Edge) Streamed(h http.Handler) StreamedHandler {
 	return func(ctx context.Context, event events.APIGatewayProxyRequest) (*events.APIGatewayProxyStreamingResponse, error) {
-		ctx, cancel := context.WithCancel(ctx)
-		r, rec, err := e.request(ctx, event)
+		own, cancel := early(ctx)
+		r, rec, err := e.request(own, event)
 		if err != nil {
 			cancel()
 			return nil, fmt.Errorf("read the event: %w", err)
 		}
 		body, pipe := io.Pipe()
 		w := &streamedWriter{header: http.Header{}, rec: rec, pipe: pipe, begun: make(chan struct{}), head: r.Method == http.MethodHead}
+		// A client that reads too slowly for the function's time ends the response, as does one
+		// that goes away.
+		late := context.AfterFunc(own, func() { body.CloseWithError(errLate) })
 		go func() {
 			defer cancel()
 			aborted := serve(h, w, r)
+			late()
 			w.begin(http.StatusOK) // for a handler that wrote nothing
 			rec.status = w.status
+			// The log line comes first: Lambda may freeze the function once the response has ended.
+			e.finish(ctx, rec)
 			if aborted {
 				pipe.CloseWithError(errAborted)
 			} else {
 				pipe.Close()
 			}
-			e.finish(ctx, rec)
 		}()
 		<-w.begun
 		return &events.APIGatewayProxyStreamingResponse{
@@ -92,7 +99,24 @@ func (e Edge) Streamed(h http.Handler) StreamedHandler {
 	}
 }
 
-var errAborted = errors.New("the answer was aborted: a problem after its first byte")
+var (
+	errAborted = errors.New("the response was aborted: a problem after its first byte")
+	errLate    = errors.New("the function's time was up before the client had read the response")
+)
+
+// spare is how much of a function's time is left for its response when its work must end:
+// Lambda ends a function at its deadline without one.
+const spare = time.Second
+
+// early ends a function's work before its deadline: a second, or a tenth of the time if
+// that is less.
+func early(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(spare, time.Until(deadline)/10)))
+}
 
 // serve runs the handler and reports whether it gave up in the middle of its answer.
 func serve(h http.Handler, w http.ResponseWriter, r *http.Request) (aborted bool) {
@@ -140,12 +164,38 @@ func (w *bufferedWriter) response(method string) events.APIGatewayProxyResponse 
 		if w.sent.Get("Content-Length") == "" {
 			w.sent.Set("Content-Length", strconv.Itoa(len(w.body)))
 		}
-	case utf8.Valid(w.body):
+	case isText(w.body):
 		response.Body = string(w.body)
 	default:
 		response.Body, response.IsBase64Encoded = base64.StdEncoding.EncodeToString(w.body), true
 	}
 	return response
+}
+
+// MaxResponse is the largest body that a buffered function surely returns, in bytes: base64
+// makes 6 MB of it, and the rest of a Lambda's 6 MiB is for the headers.
+const MaxResponse = 4_500_000
+
+// isText reports whether a body travels as text in Lambda's JSON. Where that would be larger
+// than base64, because it is full of what JSON escapes, it does not.
+func isText(body []byte) bool {
+	if !utf8.Valid(body) {
+		return false
+	}
+	size := 0
+	for _, c := range body {
+		switch {
+		case c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t':
+			size += 2
+		case c < ' ' || c == '<' || c == '>' || c == '&': // as encoding/json escapes for HTML
+			size += 6
+		case c == 0xe2: // the first byte of U+2028 and U+2029, which it escapes, too
+			size += 4
+		default:
+			size++
+		}
+	}
+	return size <= base64.StdEncoding.EncodedLen(len(body))
 }
 
 // streamedWriter sends an answer into a pipe.

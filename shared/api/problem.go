@@ -47,6 +47,7 @@ var statuses = map[problem.Kind]int{
 	problem.Conflict:             http.StatusConflict,
 	problem.Throttled:            http.StatusTooManyRequests,
 	problem.Unavailable:          http.StatusServiceUnavailable,
+	problem.OutcomeUnknown:       http.StatusServiceUnavailable,
 	problem.BytesMissing:         http.StatusInternalServerError,
 	problem.Internal:             http.StatusInternalServerError,
 }

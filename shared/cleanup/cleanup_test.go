@@ -78,7 +78,7 @@ func TestCrashedHardDelete(t *testing.T) {
 	s := storetest.New(t)
 	s.StartedJob(t, 1)
 	o := s.Add(t, storetest.Addition(1, "n", "t", "x"))
-	if _, err := s.Hooked(storetest.Before("DeleteObject", storetest.Crash)).Outputs.HardDelete(storetest.Acting(t), storetest.Tenant, o.PK); err != nil {
+	if _, err := s.Hooked(storetest.Before("DeleteObject", storetest.Crash)).Outputs.HardDelete(storetest.Acting(t), storetest.Alice, o.PK, ""); err != nil {
 		t.Fatalf("the reference is gone, so the response is success; got %v", err)
 	}
 	_, err := s.Outputs.Output(storetest.Acting(t), storetest.Tenant, o.PK)
@@ -109,7 +109,7 @@ func TestCleanupMeanwhile(t *testing.T) {
 	s := storetest.New(t)
 	s.StartedJob(t, 1)
 	o := s.Add(t, storetest.Addition(1, "n", "t", "x"))
-	if _, err := s.Hooked(storetest.Before("DeleteObject", storetest.Crash)).Outputs.HardDelete(storetest.Acting(t), storetest.Tenant, o.PK); err != nil {
+	if _, err := s.Hooked(storetest.Before("DeleteObject", storetest.Crash)).Outputs.HardDelete(storetest.Acting(t), storetest.Alice, o.PK, ""); err != nil {
 		t.Fatal(err)
 	}
 	ahead := func(context.Context) error {

@@ -39,7 +39,7 @@ func TestLatePut(t *testing.T) {
 		"completed and hard-deleted": func(t *testing.T, s *storetest.Stores, u uploads.Upload) {
 			s.Send(t, u, []byte(content))
 			o := s.Complete(t, u)
-			if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Tenant, o.PK); err != nil {
+			if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Alice, o.PK, ""); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -82,6 +82,56 @@ func (c *Call) Earlier() (*table.IdempotencyRow, error) {
 	return &c.found, nil
 }
 
+// errMet ends an attempt that another call with the same key has overtaken.
+var errMet = errors.New("another call with the key was faster")
+
+// Do makes a call that replaces nothing it has read, with or without a key: what an earlier
+// call with the key left is replayed, else do is called. do adds Keep to its transaction and
+// passes its error to Met. A refusal is looked at twice, since the call itself, made at the
+// same time, may be the reason. Problem: IdempotencyMismatch.
+func Do[T any](ctx context.Context, c *Call, replay func(*table.IdempotencyRow) (T, error), do func() (T, error)) (T, error) {
+	if c == nil {
+		return do()
+	}
+	var none T
+	err := c.t.Get(ctx, c.row.Key, &c.found)
+	if err != nil && !problem.Is(err, problem.NotFound) {
+		return none, err
+	}
+	earlier, err := c.Earlier()
+	if err == nil && earlier == nil {
+		v, failed := do()
+		if !errors.Is(failed, errMet) && !isRefusal(failed) {
+			return v, failed
+		}
+		if earlier, err = c.LookAgain(ctx); err == nil && earlier == nil {
+			if errors.Is(failed, errMet) { // whose row has expired since
+				failed = table.Contended()
+			}
+			return v, failed
+		}
+	}
+	if err != nil {
+		return none, err
+	}
+	return replay(earlier)
+}
+
+// isRefusal reports whether an error says that the call must not be done.
+func isRefusal(err error) bool {
+	p, ok := problem.As(err)
+	return ok && p.Kind != problem.Unavailable && p.Kind != problem.OutcomeUnknown
+}
+
+// Met replaces the error of a transaction whose last write, the key's row, was refused, with
+// the one that Do looks for.
+func (c *Call) Met(err error) error {
+	if reasons := table.Cancellation(err); c != nil && reasons != nil && table.ConditionFailed(reasons[len(reasons)-1]) {
+		return errMet
+	}
+	return err
+}
+
 // LookAgain is Earlier for a call that met another one after its first look. A read in a
 // transaction waits for one that is being committed, whose other rows may be seen already.
 func (c *Call) LookAgain(ctx context.Context) (*table.IdempotencyRow, error) {
@@ -110,6 +160,14 @@ func (c *Call) KeepOutput(tx *dynamo.WriteTx, o table.OutputRow) {
 func (c *Call) KeepUpload(tx *dynamo.WriteTx, u table.UploadRow) {
 	if c != nil {
 		c.row.Upload = &u
+		c.keep(tx)
+	}
+}
+
+// KeepJob is KeepOutput for a call that makes or changes a job.
+func (c *Call) KeepJob(tx *dynamo.WriteTx, j table.JobRow) {
+	if c != nil {
+		c.row.Job = &j
 		c.keep(tx)
 	}
 }

@@ -73,11 +73,11 @@ func TestAddAgain(t *testing.T) {
 	}
 	s.Holds(t, 1, 0)
 
-	if _, err := s.Outputs.Destroy(storetest.Acting(t), storetest.Tenant, first.PK); err != nil {
+	if _, err := s.Outputs.Destroy(storetest.Acting(t), storetest.Alice, first.PK, ""); err != nil {
 		t.Fatal(err)
 	}
 	again("after the soft delete")
-	if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Tenant, first.PK); err != nil {
+	if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Alice, first.PK, ""); err != nil {
 		t.Fatal(err)
 	}
 	again("after the hard delete")
@@ -85,7 +85,7 @@ func TestAddAgain(t *testing.T) {
 	without.Key = ""
 	holder := s.Add(t, without)
 	again("with another output under the name")
-	if _, err := s.Jobs.Finish(storetest.Acting(t), storetest.As(1), 1, nil); err != nil {
+	if _, err := s.Jobs.Finish(storetest.Acting(t), storetest.As(1), 1, nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	again("after the job has finished")
@@ -108,7 +108,7 @@ func TestAddAgain(t *testing.T) {
 	if f, _ := problem.As(err); !problem.Is(err, problem.DuplicateOutput) || f.Details["pk"] != elsewhere.PK || f.Details["sha256"] == nil {
 		t.Errorf("after a day, the key being forgotten: %v", err)
 	}
-	if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Tenant, elsewhere.PK); err != nil {
+	if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Alice, elsewhere.PK, ""); err != nil {
 		t.Fatal(err)
 	}
 	if renewed := s.Add(t, asked); renewed.Replayed || renewed.PK == elsewhere.PK { // over the row that is still there
@@ -142,7 +142,7 @@ func TestKeysApart(t *testing.T) {
 			if _, err := s.Jobs.Create(ctx, tc.tenant, jobs.NewJob{PK: job, Node: job, Creator: tc.creator}); err != nil && !problem.Is(err, problem.Conflict) {
 				t.Fatal(err)
 			}
-			if _, err := s.Jobs.Start(ctx, p, job); err != nil && !problem.Is(err, problem.IllegalTransition) {
+			if _, err := s.Jobs.Start(ctx, p, job, ""); err != nil && !problem.Is(err, problem.IllegalTransition) {
 				t.Fatal(err)
 			}
 			n := storetest.NewUpload("n", 5)
@@ -202,7 +202,7 @@ func TestBeginAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	again("after the abort", single, only, false) // what is sent now nobody would clean up
-	if _, err := s.Jobs.Finish(storetest.Acting(t), storetest.As(1), 1, nil); err != nil {
+	if _, err := s.Jobs.Finish(storetest.Acting(t), storetest.As(1), 1, nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	again("after the job has finished", several, first, false)

@@ -27,7 +27,11 @@ type Job struct {
 	ErrorReason  *string   // nil = no error; an error's text may be empty
 	DeletionTime time.Time
 	Cancelled    bool
-	Outputs      []OutputRef // filled by Store.WithOutputs only
+
+	Outputs   []OutputRef // filled by Store.WithOutputs only
+	Truncated bool        // the job has more outputs than these
+
+	Replayed bool // the response of an earlier call with the same idempotency key
 
 	version int64 // of the row: the condition of every change
 }
@@ -111,9 +115,10 @@ func (j *Job) MarshalJSONTo(enc *jsontext.Encoder) error {
 		DeletionTime *string     `json:"deletion_time"`
 		Cancelled    bool        `json:"is_cancelled"`
 		Outputs      []OutputRef `json:"outputs"`
+		Truncated    bool        `json:"outputs_truncated,omitzero"`
 	}{
 		j.PK, j.Description, table.Nullable(j.Node), table.Nullable(j.Creator), table.FormatTime(j.CreationTime),
 		table.Nullable(table.FormatTime(j.StartTime)), table.Nullable(table.FormatTime(j.EndTime)), j.ErrorReason,
-		table.Nullable(table.FormatTime(j.DeletionTime)), j.Cancelled, outputs,
+		table.Nullable(table.FormatTime(j.DeletionTime)), j.Cancelled, outputs, j.Truncated,
 	})
 }

@@ -179,14 +179,14 @@ func TestJobSteps(t *testing.T) {
 	s := storetest.New(t)
 	ctx := storetest.Acting(t)
 	boom := "boom"
-	acquire := func(job, node int64) (jobs.Job, error) { return s.Jobs.Acquire(ctx, storetest.Tenant, job, node) }
-	release := func(job, node int64) (jobs.Job, error) { return s.Jobs.Release(ctx, storetest.Tenant, job, node) }
-	start := func(job, node int64) (jobs.Job, error) { return s.Jobs.Start(ctx, storetest.As(node), job) }
+	acquire := func(job, node int64) (jobs.Job, error) { return s.Jobs.Acquire(ctx, storetest.As(node), job, "") }
+	release := func(job, node int64) (jobs.Job, error) { return s.Jobs.Release(ctx, storetest.As(node), job, "") }
+	start := func(job, node int64) (jobs.Job, error) { return s.Jobs.Start(ctx, storetest.As(node), job, "") }
 	finish := func(job, node int64) (jobs.Job, error) {
-		return s.Jobs.Finish(ctx, storetest.As(node), job, nil)
+		return s.Jobs.Finish(ctx, storetest.As(node), job, nil, "")
 	}
 	fail := func(job, node int64) (jobs.Job, error) {
-		return s.Jobs.Finish(ctx, storetest.As(node), job, &boom)
+		return s.Jobs.Finish(ctx, storetest.As(node), job, &boom, "")
 	}
 	for _, pk := range []int64{1, 2} {
 		if _, err := s.Jobs.Create(ctx, storetest.Tenant, jobs.NewJob{PK: pk, Creator: users.Of(storetest.Alice)}); err != nil {
@@ -216,17 +216,21 @@ func TestJobSteps(t *testing.T) {
 		{"release by the other", release, 1, 2, "", state{}},
 		{"acquire once more", acquire, 1, 1, "", state{Node: 1}},
 		{"start", start, 1, 1, "", state{Node: 1, Started: true}},
-		{"start again", start, 1, 1, problem.IllegalTransition, state{}},
+		{"start again", start, 1, 1, "", state{Node: 1, Started: true}},
 		{"release while running", release, 1, 1, problem.IllegalTransition, state{}},
 		{"acquire a second", acquire, 2, 1, "", state{Node: 1}},
 		{"start a second", start, 2, 1, problem.NodeAlreadyWorking, state{}},
 		{"finish another's", finish, 1, 2, problem.PermissionDenied, state{}},
 		{"finish", finish, 1, 1, "", state{Node: 1, Started: true, Ended: true, Finished: true}},
-		{"finish again", finish, 1, 1, problem.IllegalTransition, state{}},
+		{"finish again", finish, 1, 1, "", state{Node: 1, Started: true, Ended: true, Finished: true}},
+		{"fail when finished", fail, 1, 1, problem.IllegalTransition, state{}},
+		{"start when finished", start, 1, 1, problem.IllegalTransition, state{}},
 		{"acquire when finished", acquire, 1, 2, problem.IllegalTransition, state{}},
 		{"release when finished", release, 1, 1, problem.IllegalTransition, state{}},
 		{"start the second", start, 2, 1, "", state{Node: 1, Started: true}},
 		{"fail the second", fail, 2, 1, "", state{Node: 1, Started: true, Ended: true}},
+		{"fail it again", fail, 2, 1, "", state{Node: 1, Started: true, Ended: true}},
+		{"finish when failed", finish, 2, 1, problem.IllegalTransition, state{}},
 		{"release when errored", release, 2, 1, "", state{Started: true, Ended: true}},
 		{"missing job", acquire, 9, 1, problem.NotFound, state{}},
 	} {
@@ -274,16 +278,16 @@ func TestFinishElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	for job, node := range map[int64]int64{1: 1, 4: 2} {
-		if j, err := s.Jobs.Finish(ctx, storetest.As(node), job, nil); err != nil || !j.Finished() {
+		if j, err := s.Jobs.Finish(ctx, storetest.As(node), job, nil, ""); err != nil || !j.Finished() {
 			t.Errorf("finish job %d: %+v, %v", job, j, err)
 		}
 	}
-	_, err = s.Jobs.Start(ctx, storetest.As(1), 3)
+	_, err = s.Jobs.Start(ctx, storetest.As(1), 3, "")
 	storetest.WantProblem(t, err, problem.NodeAlreadyWorking) // still job 2
-	if _, err := s.Jobs.Finish(ctx, storetest.As(1), 2, nil); err != nil {
+	if _, err := s.Jobs.Finish(ctx, storetest.As(1), 2, nil, ""); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Jobs.Start(ctx, storetest.As(1), 3); err != nil {
+	if _, err := s.Jobs.Start(ctx, storetest.As(1), 3, ""); err != nil {
 		t.Errorf("start when the node is free: %v", err)
 	}
 }

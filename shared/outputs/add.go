@@ -48,7 +48,8 @@ type Addition struct {
 // those with one key too, and the others answer the same.
 //
 // Problems: InvalidName, NotFound, PermissionDenied, IdempotencyMismatch, JobNotStarted, JobFinished,
-// DuplicateOutput (with the holder's pk, sha256 and deletion_time), Unavailable.
+// DuplicateOutput (with the holder's pk, sha256 and deletion_time), Unavailable,
+// OutcomeUnknown.
 func (s *Store) Add(ctx context.Context, p auth.Principal, a Addition) (Output, error) {
 	if err := CheckName(a.Name, a.Type); err != nil {
 		return Output{}, err
@@ -160,13 +161,13 @@ func (s *Store) publish(ctx context.Context, tenant string, o Output, intent tab
 			if holder.Object == o.object {
 				return o, nil
 			}
-			return s.giveUp(ctx, tenant, o, intent, &holder)
+			return s.giveUp(ctx, tenant, o, intent, &holder, err)
 		case table.ConditionFailed(reasons[takeIntent]):
 			return Output{}, problem.New(problem.Unavailable, "The upload took too long; nothing was stored.").After(time.Second).Because(err)
 		}
 	}
 	if err != nil {
-		return Output{}, table.StoreError(err, "publish output %d", o.PK)
+		return Output{}, table.CommitError(err, "publish output %d", o.PK)
 	}
 	return o, nil
 }
@@ -183,9 +184,11 @@ func (o *Output) Publish(tx *dynamo.WriteTx, t *table.Store, tenant string) {
 // that is still under way can make the output visible, should the name become free: DynamoDB
 // takes two deliveries for one only if the first went well. One that was faster is met as
 // the holder of the name.
-func (s *Store) giveUp(ctx context.Context, tenant string, o Output, intent table.QueueRow, holder *table.OutputRow) (Output, error) {
+func (s *Store) giveUp(ctx context.Context, tenant string, o Output, intent table.QueueRow, holder *table.OutputRow, refused error) (Output, error) {
 	claimed, err := s.t.Claim(ctx, intent)
 	switch {
+	case err != nil && table.MayBeDone(refused): // or may be yet
+		return Output{}, table.CommitError(refused, "publish output %d", o.PK)
 	case err != nil:
 		return Output{}, err
 	case claimed: // the cleanup removes the bytes
@@ -198,5 +201,5 @@ func (s *Store) giveUp(ctx context.Context, tenant string, o Output, intent tabl
 	if now.Object == o.object {
 		return o, nil
 	}
-	return Output{}, problem.New(problem.Unavailable, "What became of the upload can't be told.").After(time.Second)
+	return Output{}, table.Unknown()
 }

@@ -60,17 +60,17 @@ func TestReinstateAgainstHardDelete(t *testing.T) {
 	ctx := context.WithoutCancel(storetest.Acting(t))
 	for i := range 25 {
 		o := s.Add(t, storetest.Addition(1, fmt.Sprint(i), "t", "x"))
-		if _, err := s.Outputs.Destroy(ctx, storetest.Tenant, o.PK); err != nil {
+		if _, err := s.Outputs.Destroy(ctx, storetest.Alice, o.PK, ""); err != nil {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if _, err := s.Outputs.Reinstate(ctx, storetest.Tenant, o.PK); err != nil {
+			if _, err := s.Outputs.Reinstate(ctx, storetest.Alice, o.PK, ""); err != nil {
 				storetest.WantProblem(t, err, problem.NotFound)
 			}
 		})
 		wg.Go(func() {
-			if _, err := s.Outputs.HardDelete(ctx, storetest.Tenant, o.PK); err != nil {
+			if _, err := s.Outputs.HardDelete(ctx, storetest.Alice, o.PK, ""); err != nil {
 				t.Errorf("hard delete: %v", err)
 			}
 		})

@@ -60,7 +60,7 @@ func TestLifeOfAnOutput(t *testing.T) {
 	s.Clock.Advance(time.Hour)
 	deletedAt := s.Clock.Now()
 	for range 2 {
-		got, err := s.Outputs.Destroy(ctx, storetest.Tenant, 1)
+		got, err := s.Outputs.Destroy(ctx, storetest.Alice, 1, "")
 		if err != nil || !got.DeletionTime.Equal(deletedAt) {
 			t.Fatalf("destroy: %v, %v", got.DeletionTime, err)
 		}
@@ -71,7 +71,7 @@ func TestLifeOfAnOutput(t *testing.T) {
 	if f, _ := problem.As(err); f.Details["pk"] != int64(1) {
 		t.Errorf("the duplicate's holder is %v", f.Details)
 	}
-	if got, err := s.Outputs.Reinstate(ctx, storetest.Tenant, 1); err != nil || !got.Active() {
+	if got, err := s.Outputs.Reinstate(ctx, storetest.Alice, 1, ""); err != nil || !got.Active() {
 		t.Fatalf("reinstate: %v, %v", got, err)
 	}
 	if got, err := s.Outputs.OutputByName(ctx, storetest.Tenant, 7, "model", "txt"); err != nil || !got.Active() {
@@ -79,7 +79,7 @@ func TestLifeOfAnOutput(t *testing.T) {
 	}
 
 	// The hard delete frees the name; the pk is not used again.
-	gone, err := s.Outputs.HardDelete(ctx, storetest.Tenant, 1)
+	gone, err := s.Outputs.HardDelete(ctx, storetest.Alice, 1, "")
 	if err != nil || !gone.DeletionTime.Equal(s.Clock.Now()) || gone.PK != 1 {
 		t.Fatalf("hard delete: %+v, %v", gone, err)
 	}
@@ -87,7 +87,7 @@ func TestLifeOfAnOutput(t *testing.T) {
 	storetest.WantProblem(t, err, problem.NotFound)
 	_, err = s.Outputs.OutputByName(ctx, storetest.Tenant, 7, "model", "txt")
 	storetest.WantProblem(t, err, problem.OutputNotFound)
-	_, err = s.Outputs.HardDelete(ctx, storetest.Tenant, 1)
+	_, err = s.Outputs.HardDelete(ctx, storetest.Alice, 1, "")
 	storetest.WantProblem(t, err, problem.NotFound)
 	_, err = s.Outputs.Open(ctx, storetest.Tenant, &added, nil)
 	storetest.WantProblem(t, err, problem.NotFound)
@@ -103,11 +103,11 @@ func TestAddRefuses(t *testing.T) {
 	s.StartedJob(t, 1)
 	reason := "boom"
 	s.StartedJob(t, 3)
-	if _, err := s.Jobs.Finish(ctx, storetest.As(3), 3, nil); err != nil {
+	if _, err := s.Jobs.Finish(ctx, storetest.As(3), 3, nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	s.StartedJob(t, 4)
-	if _, err := s.Jobs.Finish(ctx, storetest.As(4), 4, &reason); err != nil {
+	if _, err := s.Jobs.Finish(ctx, storetest.As(4), 4, &reason, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Jobs.Create(ctx, storetest.Tenant, jobs.NewJob{PK: 2, Creator: users.Of(storetest.Alice)}); err != nil {
@@ -295,7 +295,7 @@ func TestActiveOutputs(t *testing.T) {
 		want = append(want, s.Add(t, storetest.Addition(1, name, "t", "content of "+name)))
 	}
 	gone := s.Add(t, storetest.Addition(1, "gone", "t", "x"))
-	if _, err := s.Outputs.Destroy(ctx, storetest.Tenant, gone.PK); err != nil {
+	if _, err := s.Outputs.Destroy(ctx, storetest.Alice, gone.PK, ""); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Outputs.ActiveOutputs(ctx, storetest.Tenant, 1, len(want))

@@ -47,7 +47,8 @@ const (
 	IdempotencyMismatch  Kind = "idempotency_mismatch"   // an idempotency key was used for another request
 	Conflict             Kind = "conflict"               // the pk is taken
 	Throttled            Kind = "throttled"              // too many requests
-	Unavailable          Kind = "unavailable"            // a store does not answer, or too many writers meet
+	Unavailable          Kind = "unavailable"            // a store does not respond, or too many writers meet; nothing was done
+	OutcomeUnknown       Kind = "outcome_unknown"        // the request may have been carried out
 	BytesMissing         Kind = "bytes_missing"          // a row's object is not in the bucket: a defect, never expected
 	Internal             Kind = "internal"               // a defect
 )

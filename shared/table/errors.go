@@ -38,6 +38,21 @@ func StoreError(err error, format string, args ...any) error {
 	return err
 }
 
+// CommitError is StoreError for the call that makes a request's effect visible. If that call
+// may have been carried out, nobody can say whether the request was: the problem
+// OutcomeUnknown. Of every other call that fails, only what cleanup removes can be left.
+func CommitError(err error, format string, args ...any) error {
+	if !MayBeDone(err) {
+		return StoreError(err, format, args...)
+	}
+	return Unknown().Because(fmt.Errorf(format+": %w", append(args, err)...))
+}
+
+// Unknown is the problem of a request of which nobody can say whether it was carried out.
+func Unknown() *problem.Problem {
+	return problem.New(problem.OutcomeUnknown, "The outcome is unknown: the request may have been carried out. It is safe to retry with the same Idempotency-Key.").After(RetryAfter)
+}
+
 // brokenResponse reports whether a response was cut off or garbled: the server died while
 // it sent it.
 func brokenResponse(err error) bool {

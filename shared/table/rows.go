@@ -129,6 +129,13 @@ type JobRow struct {
 	Version      int64   `dynamo:"v"`
 }
 
+// JobAttributes are the attributes of a JOB row and, of the N rows beside it, those that a
+// job mentions.
+var JobAttributes = []string{
+	"PK", "SK", "pk", "name", "type",
+	"description", "node", "creator", "creation_time", "start_time", "end_time", "error_reason", "deletion_time", "is_cancelled", "v",
+}
+
 // NodeRow is a D row.
 type NodeRow struct {
 	Key
@@ -186,6 +193,7 @@ type IdempotencyRow struct {
 	Expires     int64      `dynamo:"expires"`     // Unix seconds
 	Output      *OutputRow `dynamo:"output,omitempty"`
 	Upload      *UploadRow `dynamo:"upload,omitempty"`
+	Job         *JobRow    `dynamo:"job,omitempty"`
 }
 
 // QueueRow is a W row.

@@ -28,6 +28,7 @@ type Config struct {
 	Shards, ReadShards int
 
 	Backoff time.Duration // the longest wait before a call is retried; 0 = 300 ms
+	Attempt time.Duration // the longest an attempt of a call may take; 0 = by operation, from 3 s
 
 	Now func() time.Time // nil = time.Now
 }
@@ -86,12 +87,12 @@ func newStore(cfg Config, guard func(*middleware.Stack) error) *Store {
 	cfg.Backoff = cmp.Or(cfg.Backoff, maxBackoff)
 	dynamoDB := dynamodb.New(cfg.DynamoDB.Options(), func(o *dynamodb.Options) {
 		o.Retryer = retryer(cfg.Backoff)
-		o.APIOptions = append(o.APIOptions, guard)
+		o.APIOptions = append(o.APIOptions, guard, attempts(cfg.Attempt))
 	})
 	objects := s3.New(cfg.S3.Options(), func(o *s3.Options) {
 		o.Retryer = retryer(cfg.Backoff)
 		o.ExpressCredentials = nil // the default one is bound to its client: this client makes its own
-		o.APIOptions = append(o.APIOptions, guard)
+		o.APIOptions = append(o.APIOptions, guard, attempts(cfg.Attempt))
 	})
 	db := dynamo.NewFromIface(dynamoDB)
 	return &Store{

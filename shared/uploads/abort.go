@@ -21,8 +21,9 @@ import (
 //	AbortMultipartUpload, DeleteObject
 //
 // The new queue row outlives every link and call that is in flight: what these still bring,
-// cleanup removes. Problems: NotFound, PermissionDenied, UploadNotFound, UploadCompleted,
-// Unavailable.
+// cleanup removes. An aborted upload never becomes anything else, so that an idempotency key
+// has nothing to add. Problems: NotFound, PermissionDenied, UploadNotFound, UploadCompleted,
+// Unavailable, OutcomeUnknown.
 func (s *Store) Abort(ctx context.Context, p auth.Principal, job int64, id string) error {
 	tenant := p.Tenant
 	for attempt := range table.MaxAttempts {
@@ -40,7 +41,7 @@ func (s *Store) Abort(ctx context.Context, p auth.Principal, job int64, id strin
 			return s.freeLate(ctx, tenant, &row)
 		}
 		if !dynamo.IsCondCheckFailed(err) {
-			return table.StoreError(err, "abort an upload")
+			return table.CommitError(err, "abort an upload")
 		}
 		if err := s.t.Pause(ctx, attempt); err != nil {
 			return table.StoreError(err, "abort an upload")

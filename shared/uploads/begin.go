@@ -89,7 +89,7 @@ func (s *Store) Begin(ctx context.Context, p auth.Principal, n NewUpload) (Uploa
 		}
 	}
 	if err != nil {
-		return Upload{}, table.StoreError(err, "put an upload")
+		return Upload{}, table.CommitError(err, "put an upload")
 	}
 	u, err := uploadOf(&row)
 	if err != nil {

@@ -205,11 +205,15 @@ func (s *Store) publish(ctx context.Context, tenant string, row *table.UploadRow
 			if err := dynamo.UnmarshalItem(reasons[writeName].Item, &holder); err != nil {
 				return outputs.Output{}, fmt.Errorf("decode the holder of a name: %w", err)
 			}
-			return outputs.Output{}, s.refuse(ctx, row, &holder)
+			refused := s.refuse(ctx, row, &holder)
+			if problem.Is(refused, problem.Unavailable) && table.MayBeDone(err) { // or may be yet, once the name is free
+				return outputs.Output{}, table.CommitError(err, "publish output %d", o.PK)
+			}
+			return outputs.Output{}, refused
 		}
 	}
 	if err != nil {
-		return outputs.Output{}, table.StoreError(err, "publish output %d", o.PK)
+		return outputs.Output{}, table.CommitError(err, "publish output %d", o.PK)
 	}
 	return o, nil
 }

@@ -70,7 +70,7 @@ func TestLateDelivery(t *testing.T) {
 				return send()
 			}))
 			storetest.WantProblem(t, err, problem.DuplicateOutput)
-			if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Tenant, holder.PK); err != nil {
+			if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Alice, holder.PK, ""); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := s.AWS.DynamoDB.TransactWriteItems(storetest.Acting(t), sent); err == nil {
@@ -94,7 +94,7 @@ func TestLateDelivery(t *testing.T) {
 			o, err := begin(t, s)(meeting(s, func(send func() error, in *dynamodb.TransactWriteItemsInput) error {
 				holder := s.Add(t, storetest.Addition(1, "n", "t", "faster"))
 				refused := send()
-				if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Tenant, holder.PK); err != nil {
+				if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Alice, holder.PK, ""); err != nil {
 					t.Error(err)
 				}
 				if err := send(); err != nil {

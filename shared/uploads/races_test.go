@@ -135,7 +135,7 @@ func TestIncomplete(t *testing.T) {
 	if f, _ := problem.As(err); !problem.Is(err, problem.DuplicateOutput) || f.Details["pk"] != holder.PK {
 		t.Errorf("a name that was taken: %v", err)
 	}
-	if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Tenant, holder.PK); err != nil {
+	if _, err := s.Outputs.HardDelete(storetest.Acting(t), storetest.Alice, holder.PK, ""); err != nil {
 		t.Fatal(err)
 	}
 	// Of another job, and of another tenant, there is no such upload.
@@ -148,7 +148,7 @@ func TestIncomplete(t *testing.T) {
 	storetest.WantProblem(t, s.Uploads.Abort(auth.WithTenant(storetest.Acting(t), "other"), other, 1, several.ID), problem.NotFound)
 
 	// The job must still take outputs.
-	if _, err := s.Jobs.Finish(storetest.Acting(t), storetest.As(1), 1, nil); err != nil {
+	if _, err := s.Jobs.Finish(storetest.Acting(t), storetest.As(1), 1, nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	_, err = s.Uploads.Complete(storetest.Acting(t), storetest.Alice, 1, several.ID, uploads.Completion{})

@@ -22,7 +22,7 @@ func TestDirectory(t *testing.T) {
 	if err != nil || j.Creator != 1 || j.PK != 1 {
 		t.Fatalf("first job: %+v, %v", j, err)
 	}
-	if _, err := s.Jobs.Start(ctx, storetest.As(1), 1); err != nil {
+	if _, err := s.Jobs.Start(ctx, storetest.As(1), 1, ""); err != nil {
 		t.Fatal(err)
 	}
 	for i, who := range []users.User{ben, anna, ben} {

@@ -12,7 +12,7 @@ import (
 )
 
 type store interface {
-	Destroy(ctx context.Context, tenant string, pk int64) (outputs.Output, error)
+	Destroy(ctx context.Context, p auth.Principal, pk int64, key string) (outputs.Output, error)
 }
 
 // New makes the action: 204 without a body.
@@ -22,9 +22,15 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
-		if _, err := s.Destroy(r.Context(), p.Tenant, pk); err != nil {
+		key, err := api.IdempotencyKey(r)
+		if err != nil {
 			return err
 		}
+		o, err := s.Destroy(r.Context(), p, pk, key)
+		if err != nil {
+			return err
+		}
+		api.Replayed(w, o.Replayed)
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	})

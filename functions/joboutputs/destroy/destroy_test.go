@@ -20,9 +20,11 @@ type fake struct {
 	asked  string
 }
 
-func (f *fake) Destroy(_ context.Context, tenant string, pk int64) (outputs.Output, error) {
-	f.asked += fmt.Sprintf("destroy %d of %s", pk, tenant)
-	return f.output, f.err
+func (f *fake) Destroy(_ context.Context, p auth.Principal, pk int64, key string) (outputs.Output, error) {
+	f.asked += fmt.Sprintf("destroy %d of %s", pk, p.Tenant) + apitest.Keyed(key)
+	o := f.output
+	o.Replayed = key == apitest.UsedKey
+	return o, f.err
 }
 
 func TestDestroy(t *testing.T) {
@@ -38,6 +40,7 @@ func TestDestroy(t *testing.T) {
 		{Name: "a user and a pk that cannot be", Call: del.By(apitest.Bob).On("pk", "0"), Want: "403 permission_denied: You do not have permission to perform this action."},
 		{Name: "a body is ignored", Call: body(del, "not JSON"), Want: "204", Asked: asked},
 	},
+		apitest.ChangeSteps(del, "204", asked),
 		apitest.PKSteps(del, "204", asked),
 		apitest.AccessSteps(auth.Admin, del),
 		apitest.StoreSteps(del, asked),

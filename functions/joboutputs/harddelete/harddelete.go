@@ -12,12 +12,13 @@ import (
 )
 
 type store interface {
-	HardDelete(ctx context.Context, tenant string, pk int64) (outputs.Output, error)
+	HardDelete(ctx context.Context, p auth.Principal, pk int64, key string) (outputs.Output, error)
 }
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Detail(auth.OutputsHardDelete, func(r *http.Request, p auth.Principal, pk int64) (outputs.Output, error) {
-		return s.HardDelete(r.Context(), p.Tenant, pk)
+	return api.Change(auth.OutputsHardDelete, func(r *http.Request, p auth.Principal, pk int64, key string) (outputs.Output, bool, error) {
+		o, err := s.HardDelete(r.Context(), p, pk, key)
+		return o, o.Replayed, err
 	})
 }

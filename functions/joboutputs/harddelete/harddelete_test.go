@@ -20,9 +20,11 @@ type fake struct {
 	asked  string
 }
 
-func (f *fake) HardDelete(_ context.Context, tenant string, pk int64) (outputs.Output, error) {
-	f.asked += fmt.Sprintf("hard-delete %d of %s", pk, tenant)
-	return f.output, f.err
+func (f *fake) HardDelete(_ context.Context, p auth.Principal, pk int64, key string) (outputs.Output, error) {
+	f.asked += fmt.Sprintf("hard-delete %d of %s", pk, p.Tenant) + apitest.Keyed(key)
+	o := f.output
+	o.Replayed = key == apitest.UsedKey
+	return o, f.err
 }
 
 func TestHardDelete(t *testing.T) {
@@ -42,6 +44,7 @@ func TestHardDelete(t *testing.T) {
 		{Name: "an admin", Call: del, Want: want, Asked: asked},
 		{Name: "a user and a pk that cannot be", Call: del.By(apitest.Bob).On("pk", "0"), Want: "403 permission_denied: You do not have permission to perform this action."},
 	},
+		apitest.ChangeSteps(del, want, asked),
 		apitest.PKSteps(del, want, asked),
 		apitest.AccessSteps(auth.Admin, del),
 		apitest.StoreSteps(del, asked),

@@ -25,8 +25,8 @@ const (
 	flushAt = 64 << 10 // bytes gathered before they are sent
 	usual   = 20 << 10 // bytes of a page of 50
 
-	// maxBuffered is the largest answer where nothing streams: a Lambda's 6 MB.
-	maxBuffered = 6_000_000
+	// maxBuffered is the largest response where nothing streams.
+	maxBuffered = api.MaxResponse
 )
 
 // New makes the action. streaming says whether an answer may exceed a buffered Lambda's.

@@ -151,26 +151,26 @@ func TestErrorInTheMiddle(t *testing.T) {
 	}
 }
 
-// TestBuffered: where nothing streams the answer is whole, or none: over 6 MB it is refused.
+// TestBuffered: where nothing streams the answer is whole, or none: over api.MaxResponse it is refused.
 func TestBuffered(t *testing.T) {
-	fits := post.Do(t, list.New(&fake{rows: rows(2_700, 2_000, nil)}, false))
+	fits := post.Do(t, list.New(&fake{rows: rows(2_000, 2_000, nil)}, false))
 	var got []json.RawMessage
 	fits.Into(t, &got)
-	if fits.Status != http.StatusOK || len(got) != 2_700 {
-		t.Errorf("status %d with %d rows, want 200 with 2,700", fits.Status, len(got))
+	if fits.Status != http.StatusOK || len(got) != 2_000 {
+		t.Errorf("status %d with %d rows, want 200 with 2,000", fits.Status, len(got))
 	}
 
 	f := &fake{rows: rows(4_000, 2_000, nil), next: "c2Vjb25k"}
 	tooLarge := post.Do(t, list.New(f, false))
-	if want := "413 result_too_large: The result is over 6000000 bytes: use limit and cursor, or narrower filters."; tooLarge.Line() != want {
+	if want := "413 result_too_large: The result is over 4500000 bytes: use limit and cursor, or narrower filters."; tooLarge.Line() != want {
 		t.Errorf("got %.200s, want %s", tooLarge.Line(), want)
 	}
 	if next := tooLarge.Header.Get("X-Next-Cursor"); next != "" {
 		t.Errorf("X-Next-Cursor is %q: who follows it loses the rows that were refused", next)
 	}
 
-	answer := post.Do(t, list.New(&fake{rows: rows(2_700, 2_000, errors.New("boom"))}, false))
+	answer := post.Do(t, list.New(&fake{rows: rows(2_000, 2_000, errors.New("boom"))}, false))
 	if answer.Code() != "internal" {
-		t.Errorf("a problem after 2,700 rows: %.200s, want 500 internal", answer.Line())
+		t.Errorf("a problem after 2,000 rows: %.200s, want 500 internal", answer.Line())
 	}
 }

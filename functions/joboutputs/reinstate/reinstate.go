@@ -13,12 +13,13 @@ import (
 )
 
 type store interface {
-	Reinstate(ctx context.Context, tenant string, pk int64) (outputs.Output, error)
+	Reinstate(ctx context.Context, p auth.Principal, pk int64, key string) (outputs.Output, error)
 }
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Detail(auth.OutputsReinstate, func(r *http.Request, p auth.Principal, pk int64) (outputs.Output, error) {
-		return s.Reinstate(r.Context(), p.Tenant, pk)
+	return api.Change(auth.OutputsReinstate, func(r *http.Request, p auth.Principal, pk int64, key string) (outputs.Output, bool, error) {
+		o, err := s.Reinstate(r.Context(), p, pk, key)
+		return o, o.Replayed, err
 	})
 }

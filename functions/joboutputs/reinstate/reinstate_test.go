@@ -20,9 +20,11 @@ type fake struct {
 	asked  string
 }
 
-func (f *fake) Reinstate(_ context.Context, tenant string, pk int64) (outputs.Output, error) {
-	f.asked += fmt.Sprintf("reinstate %d of %s", pk, tenant)
-	return f.output, f.err
+func (f *fake) Reinstate(_ context.Context, p auth.Principal, pk int64, key string) (outputs.Output, error) {
+	f.asked += fmt.Sprintf("reinstate %d of %s", pk, p.Tenant) + apitest.Keyed(key)
+	o := f.output
+	o.Replayed = key == apitest.UsedKey
+	return o, f.err
 }
 
 func TestReinstate(t *testing.T) {
@@ -43,6 +45,7 @@ func TestReinstate(t *testing.T) {
 		{Name: "POST", Call: post, Want: want, Asked: asked},
 		{Name: "a user and a pk that cannot be", Call: post.By(apitest.Bob).On("pk", "0"), Want: "403 permission_denied: You do not have permission to perform this action."},
 	},
+		apitest.ChangeSteps(del, want, asked),
 		apitest.PKSteps(del, want, asked),
 		apitest.AccessSteps(auth.Admin, post),
 		apitest.StoreSteps(del, asked),

@@ -11,12 +11,13 @@ import (
 )
 
 type store interface {
-	Acquire(ctx context.Context, tenant string, pk, node int64) (jobs.Job, error)
+	Acquire(ctx context.Context, p auth.Principal, pk int64, key string) (jobs.Job, error)
 }
 
 // New makes the action. It is a GET because UFDL has it so; it has no HEAD.
 func New(s store) http.Handler {
-	return api.Detail(auth.JobsAcquire, func(r *http.Request, p auth.Principal, pk int64) (jobs.Job, error) {
-		return s.Acquire(r.Context(), p.Tenant, pk, p.Node)
+	return api.Change(auth.JobsAcquire, func(r *http.Request, p auth.Principal, pk int64, key string) (jobs.Job, bool, error) {
+		j, err := s.Acquire(r.Context(), p, pk, key)
+		return j, j.Replayed, err
 	})
 }

@@ -20,9 +20,9 @@ type fake struct {
 	asked string
 }
 
-func (f *fake) Acquire(_ context.Context, tenant string, pk, node int64) (jobs.Job, error) {
-	f.asked += fmt.Sprintf("acquire job %d of %s for node %d", pk, tenant, node)
-	return jobs.Job{PK: pk, Description: "train", Creator: 3, CreationTime: time.Unix(0, 0), Node: node, Outputs: []jobs.OutputRef{}}, f.err
+func (f *fake) Acquire(_ context.Context, p auth.Principal, pk int64, key string) (jobs.Job, error) {
+	f.asked += fmt.Sprintf("acquire job %d of %s for node %d", pk, p.Tenant, p.Node) + apitest.Keyed(key)
+	return jobs.Job{PK: pk, Description: "train", Creator: 3, CreationTime: time.Unix(0, 0), Node: p.Node, Outputs: []jobs.OutputRef{}, Replayed: key == apitest.UsedKey}, f.err
 }
 
 func TestAcquire(t *testing.T) {
@@ -46,6 +46,7 @@ func TestAcquire(t *testing.T) {
 		{Name: "the store: taken", Call: call, Err: problem.New(problem.JobAcquired, "The job has been acquired by another node."), Want: "409 job_acquired: The job has been acquired by another node.", Asked: asked},
 		{Name: "the store: ended", Call: call, Err: problem.New(problem.IllegalTransition, "It has ended."), Want: "409 illegal_transition: It has ended.", Asked: asked},
 	},
+		apitest.ChangeSteps(call, want, asked),
 		apitest.PKSteps(call, want, asked),
 		apitest.AccessSteps(auth.Node, call),
 		apitest.StoreSteps(call, asked),

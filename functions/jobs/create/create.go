@@ -24,15 +24,20 @@ const maxDescription = 10_000
 // New makes the action.
 func New(s store) http.Handler {
 	return api.Handle(auth.JobsCreate, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
+		key, err := api.IdempotencyKey(r)
+		if err != nil {
+			return err
+		}
 		job, err := parse(r)
 		if err != nil {
 			return err
 		}
-		job.Creator = users.Of(p)
+		job.Creator, job.Key = users.Of(p), key
 		j, err := s.Create(r.Context(), p.Tenant, job)
 		if err != nil {
 			return err
 		}
+		api.Replayed(w, j.Replayed)
 		return api.JSON(w, http.StatusCreated, &j)
 	})
 }

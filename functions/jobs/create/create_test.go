@@ -22,8 +22,8 @@ type fake struct {
 }
 
 func (f *fake) Create(_ context.Context, tenant string, n jobs.NewJob) (jobs.Job, error) {
-	f.asked += fmt.Sprintf("create %d of %s: %.20q for node %d by %+v", n.PK, tenant, n.Description, n.Node, n.Creator)
-	return jobs.Job{PK: 5, Description: "train", Node: 2, Creator: 1, CreationTime: time.Unix(0, 0), Outputs: []jobs.OutputRef{}}, f.err
+	f.asked += fmt.Sprintf("create %d of %s: %.20q for node %d by %+v", n.PK, tenant, n.Description, n.Node, n.Creator) + apitest.Keyed(n.Key)
+	return jobs.Job{PK: 5, Description: "train", Node: 2, Creator: 1, CreationTime: time.Unix(0, 0), Outputs: []jobs.OutputRef{}, Replayed: n.Key == apitest.UsedKey}, f.err
 }
 
 const (
@@ -74,6 +74,7 @@ func TestCreate(t *testing.T) {
 		steps = append(steps, apitest.Step{Name: text, Call: body(text), Want: "400 invalid_request: The body takes description (string), node (integer) and pk (integer)."})
 	}
 	apitest.Script(t, handler, steps,
+		apitest.ChangeSteps(call, want, asked(0, "", 0)),
 		apitest.BodySteps(call, want, asked(0, "", 0)),
 		apitest.AccessSteps(auth.Admin, call),
 		apitest.StoreSteps(call, asked(0, "", 0)),

@@ -12,12 +12,13 @@ import (
 )
 
 type store interface {
-	DestroyByName(ctx context.Context, tenant string, job int64, name, typ string) (outputs.Output, error)
+	DestroyByName(ctx context.Context, p auth.Principal, job int64, name, typ, key string) (outputs.Output, error)
 }
 
 // New makes the action: unlike a delete by pk, it answers the output.
 func New(s store) http.Handler {
-	return api.Detail(auth.JobsDeleteOutput, func(r *http.Request, p auth.Principal, job int64) (outputs.Output, error) {
-		return s.DestroyByName(r.Context(), p.Tenant, job, r.PathValue("name"), r.PathValue("type"))
+	return api.Change(auth.JobsDeleteOutput, func(r *http.Request, p auth.Principal, job int64, key string) (outputs.Output, bool, error) {
+		o, err := s.DestroyByName(r.Context(), p, job, r.PathValue("name"), r.PathValue("type"), key)
+		return o, o.Replayed, err
 	})
 }

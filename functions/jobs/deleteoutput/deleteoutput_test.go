@@ -20,9 +20,9 @@ type fake struct {
 	asked string
 }
 
-func (f *fake) DestroyByName(_ context.Context, tenant string, job int64, name, typ string) (outputs.Output, error) {
-	f.asked += fmt.Sprintf("destroy %q/%q of job %d of %s", name, typ, job, tenant)
-	return outputs.Output{PK: 9, Job: job, Name: name, Type: typ, Creator: 1, CreationTime: time.Unix(0, 0), DeletionTime: time.Unix(1, 0)}, f.err
+func (f *fake) DestroyByName(_ context.Context, p auth.Principal, job int64, name, typ, key string) (outputs.Output, error) {
+	f.asked += fmt.Sprintf("destroy %q/%q of job %d of %s", name, typ, job, p.Tenant) + apitest.Keyed(key)
+	return outputs.Output{PK: 9, Job: job, Name: name, Type: typ, Creator: 1, CreationTime: time.Unix(0, 0), DeletionTime: time.Unix(1, 0), Replayed: key == apitest.UsedKey}, f.err
 }
 
 func TestDeleteOutput(t *testing.T) {
@@ -47,6 +47,7 @@ func TestDeleteOutput(t *testing.T) {
 			Err:  problem.New(problem.OutputNotFound, "Bad name 'log': Job has no output by this name/type (log/t)"),
 			Want: "404 output_not_found: Bad name 'log': Job has no output by this name/type (log/t)"},
 	},
+		apitest.ChangeSteps(del, want, asked),
 		apitest.PKSteps(del, want, asked),
 		apitest.AccessSteps(auth.Admin, del),
 		apitest.StoreSteps(del, asked),

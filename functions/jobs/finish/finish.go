@@ -15,17 +15,18 @@ import (
 )
 
 type store interface {
-	Finish(ctx context.Context, p auth.Principal, pk int64, errorReason *string) (jobs.Job, error)
+	Finish(ctx context.Context, p auth.Principal, pk int64, errorReason *string, key string) (jobs.Job, error)
 }
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Detail(auth.JobsFinish, func(r *http.Request, p auth.Principal, pk int64) (jobs.Job, error) {
+	return api.Change(auth.JobsFinish, func(r *http.Request, p auth.Principal, pk int64, key string) (jobs.Job, bool, error) {
 		reason, err := errorReason(r)
 		if err != nil {
-			return jobs.Job{}, err
+			return jobs.Job{}, false, err
 		}
-		return s.Finish(r.Context(), p, pk, reason)
+		j, err := s.Finish(r.Context(), p, pk, reason, key)
+		return j, j.Replayed, err
 	})
 }
 

@@ -21,15 +21,16 @@ type fake struct {
 	asked string
 }
 
-func (f *fake) Finish(_ context.Context, p auth.Principal, pk int64, reason *string) (jobs.Job, error) {
+func (f *fake) Finish(_ context.Context, p auth.Principal, pk int64, reason *string, key string) (jobs.Job, error) {
 	f.asked += fmt.Sprintf("finish job %d of %s, by %s for node %d", pk, p.Tenant, p.Username, p.Node)
 	if reason != nil {
 		f.asked += fmt.Sprintf(": %.20q", *reason)
 	}
+	f.asked += apitest.Keyed(key)
 	if f.err != nil {
 		return jobs.Job{}, f.err
 	}
-	j := jobs.Job{PK: pk, Node: 2, CreationTime: time.Unix(0, 0), StartTime: time.Unix(1, 0), EndTime: time.Unix(2, 0), ErrorReason: reason, Outputs: []jobs.OutputRef{}}
+	j := jobs.Job{PK: pk, Node: 2, CreationTime: time.Unix(0, 0), StartTime: time.Unix(1, 0), EndTime: time.Unix(2, 0), ErrorReason: reason, Outputs: []jobs.OutputRef{}, Replayed: key == apitest.UsedKey}
 	return j, nil
 }
 
@@ -76,6 +77,7 @@ func TestFinish(t *testing.T) {
 	}
 	apitest.Script(t, handler, steps,
 		apitest.BodySteps(call, job("null"), asked),
+		apitest.ChangeSteps(call, job("null"), asked),
 		apitest.PKSteps(call, job("null"), asked),
 		apitest.AccessSteps(auth.Owner, call),
 		apitest.StoreSteps(call, asked),

@@ -11,12 +11,13 @@ import (
 )
 
 type store interface {
-	Release(ctx context.Context, tenant string, pk, node int64) (jobs.Job, error)
+	Release(ctx context.Context, p auth.Principal, pk int64, key string) (jobs.Job, error)
 }
 
 // New makes the action. A node that does not own the job changes nothing.
 func New(s store) http.Handler {
-	return api.Detail(auth.JobsRelease, func(r *http.Request, p auth.Principal, pk int64) (jobs.Job, error) {
-		return s.Release(r.Context(), p.Tenant, pk, p.Node)
+	return api.Change(auth.JobsRelease, func(r *http.Request, p auth.Principal, pk int64, key string) (jobs.Job, bool, error) {
+		j, err := s.Release(r.Context(), p, pk, key)
+		return j, j.Replayed, err
 	})
 }

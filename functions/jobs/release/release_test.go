@@ -20,9 +20,9 @@ type fake struct {
 	asked string
 }
 
-func (f *fake) Release(_ context.Context, tenant string, pk, node int64) (jobs.Job, error) {
-	f.asked += fmt.Sprintf("release job %d of %s for node %d", pk, tenant, node)
-	return jobs.Job{PK: pk, Description: "train", Creator: 3, CreationTime: time.Unix(0, 0), Outputs: []jobs.OutputRef{}}, f.err
+func (f *fake) Release(_ context.Context, p auth.Principal, pk int64, key string) (jobs.Job, error) {
+	f.asked += fmt.Sprintf("release job %d of %s for node %d", pk, p.Tenant, p.Node) + apitest.Keyed(key)
+	return jobs.Job{PK: pk, Description: "train", Creator: 3, CreationTime: time.Unix(0, 0), Outputs: []jobs.OutputRef{}, Replayed: key == apitest.UsedKey}, f.err
 }
 
 func TestRelease(t *testing.T) {
@@ -45,6 +45,7 @@ func TestRelease(t *testing.T) {
 		{Name: "nobody and a pk that cannot be", Call: call.By(apitest.Bob).On("pk", "0"), Want: "403 permission_denied: You do not have permission to perform this action."},
 		{Name: "the store: running", Call: call, Err: problem.New(problem.IllegalTransition, "It is running."), Want: "409 illegal_transition: It is running.", Asked: asked},
 	},
+		apitest.ChangeSteps(call, want, asked),
 		apitest.PKSteps(call, want, asked),
 		apitest.AccessSteps(auth.Node, call),
 		apitest.StoreSteps(call, asked),

@@ -11,12 +11,13 @@ import (
 )
 
 type store interface {
-	Start(ctx context.Context, p auth.Principal, pk int64) (jobs.Job, error)
+	Start(ctx context.Context, p auth.Principal, pk int64, key string) (jobs.Job, error)
 }
 
 // New makes the action.
 func New(s store) http.Handler {
-	return api.Detail(auth.JobsStart, func(r *http.Request, p auth.Principal, pk int64) (jobs.Job, error) {
-		return s.Start(r.Context(), p, pk)
+	return api.Change(auth.JobsStart, func(r *http.Request, p auth.Principal, pk int64, key string) (jobs.Job, bool, error) {
+		j, err := s.Start(r.Context(), p, pk, key)
+		return j, j.Replayed, err
 	})
 }

@@ -20,12 +20,12 @@ type fake struct {
 	asked string
 }
 
-func (f *fake) Start(_ context.Context, p auth.Principal, pk int64) (jobs.Job, error) {
-	f.asked += fmt.Sprintf("start job %d of %s, by %s for node %d", pk, p.Tenant, p.Username, p.Node)
+func (f *fake) Start(_ context.Context, p auth.Principal, pk int64, key string) (jobs.Job, error) {
+	f.asked += fmt.Sprintf("start job %d of %s, by %s for node %d", pk, p.Tenant, p.Username, p.Node) + apitest.Keyed(key)
 	if f.err != nil {
 		return jobs.Job{}, f.err
 	}
-	j := jobs.Job{PK: pk, Description: "train", Node: 2, CreationTime: time.Unix(0, 0), StartTime: time.Unix(1, 0), Outputs: []jobs.OutputRef{{PK: 9, Name: "b", Type: "t"}, {PK: 8, Name: "a", Type: ""}}}
+	j := jobs.Job{PK: pk, Description: "train", Node: 2, CreationTime: time.Unix(0, 0), StartTime: time.Unix(1, 0), Outputs: []jobs.OutputRef{{PK: 9, Name: "b", Type: "t"}, {PK: 8, Name: "a", Type: ""}}, Replayed: key == apitest.UsedKey}
 	return j, nil
 }
 
@@ -54,6 +54,7 @@ func TestStart(t *testing.T) {
 		{Name: "the store: started", Call: call, Err: problem.New(problem.IllegalTransition, "It was started already."), Want: "409 illegal_transition: It was started already.", Asked: asked},
 		{Name: "the store: busy", Call: call, Err: problem.New(problem.NodeAlreadyWorking, "The node is working another job."), Want: "409 node_already_working: The node is working another job.", Asked: asked},
 	},
+		apitest.ChangeSteps(call, want, asked),
 		apitest.PKSteps(call, want, asked),
 		apitest.AccessSteps(auth.Owner, call),
 		apitest.StoreSteps(call, asked),

@@ -21,6 +21,9 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
+		if _, err := api.IdempotencyKey(r); err != nil { // which has nothing to add: an end is for good
+			return err
+		}
 		if err := s.Abort(r.Context(), p, job, r.PathValue("id")); err != nil {
 			return err
 		}

@@ -44,6 +44,7 @@ func TestAbort(t *testing.T) {
 		{Name: "the store: no such upload", Call: del, Asked: asked, Err: problem.New(problem.UploadNotFound, "No such upload."), Want: "404 upload_not_found: No such upload."},
 		{Name: "the store: completed", Call: del, Asked: asked, Err: problem.New(problem.UploadCompleted, "It is output 9."), Want: "409 upload_completed: It is output 9."},
 	},
+		apitest.KeySteps(del),
 		apitest.PKSteps(del, "204", asked),
 		apitest.AccessSteps(auth.OwnerOrAdmin, del),
 		apitest.StoreSteps(del, asked),

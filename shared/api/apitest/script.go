@@ -23,6 +23,8 @@ type Step struct {
 	Err   error  // what the action's store returns, nil for success
 	Want  string // the answer, as Answer.Line tells it
 	Asked string // what reached the store, as the fake words it; "" = it was not asked
+
+	Replayed bool // the response is marked as an earlier call's
 }
 
 // Script runs each step on a handler of its own. build gets the store's error and answers
@@ -41,6 +43,9 @@ func Script(t *testing.T, build func(storeErr error) (h http.Handler, asked func
 					t.Errorf("what reached the store (-want +got):\n%s", diff)
 				}
 				answer.checkHeaders(t)
+				if got, want := answer.Header.Get("Idempotent-Replay"), map[bool]string{true: "true"}[step.Replayed]; got != want {
+					t.Errorf("Idempotent-Replay is %q, want %q", got, want)
+				}
 				if step.Err != nil && strings.Contains(string(answer.Body), secret) {
 					t.Errorf("the answer gives away an error of ours: %s", answer.Body)
 				}
@@ -170,6 +175,26 @@ func KeySteps(call Call) []Step {
 	return append(steps, Step{Name: "a bad key and no token", Call: call.By(auth.Principal{}).With("Idempotency-Key", ""), Want: "401 not_authenticated: " + unauthenticated})
 }
 
+// UsedKey is an idempotency key that was used before: a fake returns a replay.
+const UsedKey = "used"
+
+// Keyed is what a fake adds to what it was asked, with an idempotency key.
+func Keyed(key string) string {
+	if key == "" {
+		return ""
+	}
+	return ", keyed " + key
+}
+
+// ChangeSteps are KeySteps, and the keys that reach the store of an action that changes
+// something.
+func ChangeSteps(call Call, want, asked string) []Step {
+	return append(KeySteps(call),
+		Step{Name: "a key", Call: call.With("Idempotency-Key", `"8e03978e-40d5-43dd-bc93-6894a57f9324"`), Want: want, Asked: asked + `, keyed "8e03978e-40d5-43dd-bc93-6894a57f9324"`},
+		Step{Name: "a key that was used", Call: call.With("Idempotency-Key", UsedKey), Want: want, Asked: asked + ", keyed used", Replayed: true},
+	)
+}
+
 // PKSteps are the forms of {pk}: 5 with leading zeros is found, as asked says; what cannot
 // be a primary key is not, and nobody is asked.
 func PKSteps(call Call, want, asked string) []Step {
@@ -188,6 +213,11 @@ func StoreSteps(call Call, asked string) []Step {
 			Name: "the store: away", Call: call, Asked: asked,
 			Err:  problem.New(problem.Unavailable, "The service cannot reach its storage at the moment.").After(2 * time.Second).Because(errors.New(secret)),
 			Want: "503 unavailable: The service cannot reach its storage at the moment.",
+		},
+		{
+			Name: "the store: lost", Call: call, Asked: asked,
+			Err:  problem.New(problem.OutcomeUnknown, "The outcome is unknown.").After(2 * time.Second).Because(errors.New(secret)),
+			Want: "503 outcome_unknown: The outcome is unknown.",
 		},
 		{
 			Name: "the store: a wrapped problem", Call: call, Asked: asked,

@@ -4,18 +4,15 @@ package storetest
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go/middleware"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -23,7 +20,6 @@ import (
 	"joboutputs/shared/cleanup"
 	"joboutputs/shared/filter"
 	"joboutputs/shared/jobs"
-	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/awstest"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
@@ -61,6 +57,7 @@ type Stores struct {
 
 	AWS   *awstest.AWS
 	Clock *Clock
+	edits []func(*table.Config)
 }
 
 // New makes Stores over a fresh table and bucket, whose clock begins at Epoch.
@@ -69,70 +66,24 @@ func New(tb testing.TB) *Stores {
 	return open(awstest.New(tb), &Clock{now: Epoch}, nil)
 }
 
-func open(a *awstest.AWS, c *Clock, edit func(*table.Config)) *Stores {
+func open(a *awstest.AWS, c *Clock, edits []func(*table.Config)) *Stores {
 	cfg := a.StoreConfig()
 	cfg.Now = c.Now
-	if edit != nil {
+	for _, edit := range edits {
 		edit(&cfg)
 	}
 	t := table.New(cfg)
 	return &Stores{
 		Table: t, Jobs: jobs.New(t), Outputs: outputs.New(t), Uploads: uploads.New(t, uploads.Limits{}), Cleaner: cleanup.New(cfg),
-		AWS: a, Clock: c,
+		AWS: a, Clock: c, edits: edits,
 	}
 }
 
 // With makes Stores over the same table and bucket, and by the same clock, of an edited
 // configuration.
-func (s *Stores) With(edit func(*table.Config)) *Stores { return open(s.AWS, s.Clock, edit) }
-
-// Hook is a middleware of the AWS clients.
-type Hook = func(*middleware.Stack) error
-
-// Hooked makes Stores over the same table and bucket whose clients have a hook.
-func (s *Stores) Hooked(hook Hook) *Stores {
-	return s.With(func(cfg *table.Config) {
-		cfg.DynamoDB = localaws.DynamoDB(s.AWS.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, hook) })
-		cfg.S3 = localaws.S3(s.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, hook) })
-	})
+func (s *Stores) With(edit func(*table.Config)) *Stores {
+	return open(s.AWS, s.Clock, append(slices.Clone(s.edits), edit))
 }
-
-// Before makes a hook that runs f before each call of an operation, such as "PutObject". If
-// f fails, its error takes the call's place, and the call is not retried.
-func Before(operation string, f func(context.Context) error) Hook {
-	return func(stack *middleware.Stack) error {
-		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("before", func(
-			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
-		) (middleware.InitializeOutput, middleware.Metadata, error) {
-			if name := fmt.Sprintf("%T", in.Parameters); name == "*dynamodb."+operation+"Input" || name == "*s3."+operation+"Input" {
-				if err := f(ctx); err != nil {
-					return middleware.InitializeOutput{}, middleware.Metadata{}, err
-				}
-			}
-			return next.HandleInitialize(ctx, in)
-		}), middleware.Before)
-	}
-}
-
-// Seen makes a hook that hands f the result of each call, such as *s3.ListPartsOutput, to
-// change what the caller sees of it. A call that failed has a nil result.
-func Seen(f func(result any)) Hook {
-	return func(stack *middleware.Stack) error {
-		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("seen", func(
-			ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
-		) (middleware.InitializeOutput, middleware.Metadata, error) {
-			out, metadata, err := next.HandleInitialize(ctx, in)
-			f(out.Result)
-			return out, metadata, err
-		}), middleware.Before)
-	}
-}
-
-// ErrCrash is the error of a Crash.
-var ErrCrash = errors.New("crash")
-
-// Crash is for Before: the process dies at the call.
-func Crash(context.Context) error { return ErrCrash }
 
 // Clock stands still unless it is moved.
 type Clock struct {
@@ -161,7 +112,7 @@ func (s *Stores) StartedJob(tb testing.TB, pk int64) {
 	if _, err := s.Jobs.Create(ctx, Tenant, jobs.NewJob{PK: pk, Node: pk, Creator: users.Of(Alice)}); err != nil {
 		tb.Fatal(err)
 	}
-	if _, err := s.Jobs.Start(ctx, As(pk), pk); err != nil {
+	if _, err := s.Jobs.Start(ctx, As(pk), pk, ""); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -169,7 +120,7 @@ func (s *Stores) StartedJob(tb testing.TB, pk int64) {
 // FinishedJob ends the work on a job that was started.
 func (s *Stores) FinishedJob(tb testing.TB, pk int64) {
 	tb.Helper()
-	if _, err := s.Jobs.Finish(Acting(tb), As(pk), pk, nil); err != nil {
+	if _, err := s.Jobs.Finish(Acting(tb), As(pk), pk, nil, ""); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -89,20 +89,20 @@ func (s *scenes) adapt(ctx context.Context, name auth.Action, nth int, event map
 	fresh := func() string { return fmt.Sprintf("%s-%d-%d", name, time.Now().UnixNano(), nth) }
 	switch name {
 	case auth.OutputsDestroy, auth.JobsDeleteOutput:
-		_, err := s.deps.Outputs.Reinstate(ctx, tenant, 5)
+		_, err := s.deps.Outputs.Reinstate(ctx, s.caller, 5, "")
 		return err
 	case auth.OutputsReinstate:
-		_, err := s.deps.Outputs.Destroy(ctx, tenant, 6)
+		_, err := s.deps.Outputs.Destroy(ctx, s.caller, 6, "")
 		return err
 	case auth.OutputsHardDelete:
 		o, err := s.deps.Outputs.Add(ctx, s.caller, outputs.Addition{Job: 2, Name: fresh(), Type: "txt", Content: []byte(content)})
 		param("pk", strconv.FormatInt(o.PK, 10))
 		return err
 	case auth.JobsAcquire:
-		_, err := s.deps.Jobs.Release(ctx, tenant, 6, 2)
+		_, err := s.deps.Jobs.Release(ctx, s.worker(2), 6, "")
 		return err
 	case auth.JobsRelease:
-		_, err := s.deps.Jobs.Acquire(ctx, tenant, 7, 2)
+		_, err := s.deps.Jobs.Acquire(ctx, s.worker(2), 7, "")
 		return err
 	case auth.JobsStart, auth.JobsFinish:
 		return s.job(ctx, name, event, param)
@@ -129,6 +129,13 @@ func (s *scenes) adapt(ctx context.Context, name auth.Action, nth int, event map
 	return nil
 }
 
+// worker is the caller acting for a node.
+func (s *scenes) worker(node int64) auth.Principal {
+	p := s.caller
+	p.Nodes, p.Node = []int64{node}, node
+	return p
+}
+
 // job makes a job that can be started, or finished, by the node the event comes from.
 func (s *scenes) job(ctx context.Context, name auth.Action, event map[string]any, param func(name, value string)) error {
 	node, err := strconv.ParseInt(event["headers"].(map[string]any)["Node-Id"].(string), 10, 64)
@@ -140,14 +147,13 @@ func (s *scenes) job(ctx context.Context, name auth.Action, event map[string]any
 		return err
 	}
 	param("pk", strconv.FormatInt(job.PK, 10))
-	worker := s.caller
-	worker.Nodes, worker.Node = []int64{node}, node
+	worker := s.worker(node)
 	if name == auth.JobsFinish {
-		_, err = s.deps.Jobs.Start(ctx, worker, job.PK)
+		_, err = s.deps.Jobs.Start(ctx, worker, job.PK, "")
 		return err
 	}
 	// The node works the job of the last invocation, which is the one before.
-	_, _ = s.deps.Jobs.Finish(ctx, worker, job.PK-1, nil)
+	_, _ = s.deps.Jobs.Finish(ctx, worker, job.PK-1, nil, "")
 	return nil
 }
 

@@ -245,7 +245,7 @@ func (w *world) add() {
 
 func (w *world) hardDelete() {
 	for pk := range w.outputs {
-		if _, err := w.process().Outputs.HardDelete(w.ctx(), storetest.Tenant, pk); err != nil {
+		if _, err := w.process().Outputs.HardDelete(w.ctx(), storetest.Alice, pk, ""); err != nil {
 			w.say("hard delete: %v", err)
 		}
 		delete(w.outputs, pk)
