@@ -88,7 +88,7 @@ func (c Call) Stream(tb testing.TB, h http.Handler) *Answer {
 	}
 	defer response.Close()
 	body, cut := io.ReadAll(response.Body)
-	return &Answer{Status: response.StatusCode, Header: response.MultiValueHeaders, Body: body, Cut: cut, Log: log.settled()}
+	return &Answer{Status: response.StatusCode, Header: response.MultiValueHeaders, Body: body, Cut: cut, Log: log.String()}
 }
 
 // Event is the call as API Gateway REST sends it to a function.
@@ -264,15 +264,4 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
-}
-
-// settled waits for the log line, which follows the answer's last byte.
-func (b *syncBuffer) settled() string {
-	for range 200 {
-		if s := b.String(); s != "" {
-			return s
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	return ""
 }

@@ -73,9 +73,12 @@ const Always = 1 << 30
 func Lose(operation string, attempts int32) Hook {
 	return onAttempts(operation, attempts, func(_ context.Context, send func() error) error {
 		_ = send()
-		return &smithyhttp.RequestSendError{Err: &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}}
+		return Reset
 	})
 }
+
+// Reset is the error of an attempt whose connection broke after it was sent.
+var Reset = &smithyhttp.RequestSendError{Err: &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}}
 
 // Silence makes a hook with which no response comes to the first attempts of an operation's
 // calls, "" = of every operation, and the connection stays.
@@ -86,7 +89,32 @@ func Silence(operation string, attempts int32) Hook {
 	})
 }
 
-// onAttempts makes a hook that replaces the first attempts of calls.
+// Fail makes a hook by which the attempts of an operation's calls fail: each with the next
+// error, nil = it is carried out, and the last for all that follow.
+func Fail(operation string, errs ...error) Hook {
+	var made atomic.Int32
+	return onAttempts(operation, Always, func(_ context.Context, send func() error) error {
+		if err := errs[min(int(made.Add(1)), len(errs))-1]; err != nil {
+			return err
+		}
+		return send()
+	})
+}
+
+// Called makes a hook that is told each call's operation.
+func Called(f func(operation string)) Hook {
+	return func(stack *middleware.Stack) error {
+		return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("storetest: called", func(
+			ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+		) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			f(middleware.GetOperationName(ctx))
+			return next.HandleFinalize(ctx, in)
+		}), middleware.Before)
+	}
+}
+
+// onAttempts makes a hook that replaces the first attempts of calls. What do returns without
+// an error is the response of send, its last.
 func onAttempts(operation string, attempts int32, do func(ctx context.Context, send func() error) error) Hook {
 	var made atomic.Int32
 	return func(stack *middleware.Stack) error {
@@ -99,10 +127,11 @@ func onAttempts(operation string, attempts int32, do func(ctx context.Context, s
 			if name := middleware.GetOperationName(ctx); operation != "" && name != operation || made.Add(1) > attempts {
 				return next.HandleFinalize(ctx, in)
 			}
-			return out, metadata, do(ctx, func() error {
-				_, _, err := next.HandleFinalize(ctx, in)
+			err = do(ctx, func() (err error) {
+				out, metadata, err = next.HandleFinalize(ctx, in)
 				return err
 			})
+			return out, metadata, err
 		}), "Retry", middleware.After)
 	}
 }
