@@ -65,6 +65,9 @@ var hints = map[string]string{
 	"internal":             "tell the service's operators, with the request's id",
 }
 
+// unknownHint is what to do where nobody can say what was done.
+const unknownHint = "look before you repeat the command: joboutputs list, info or jobs show"
+
 // explain is the exit code of an error and what a person is told, with what to do next.
 func explain(err error, server string) (int, string) {
 	code, text, hint := classify(err, server)
@@ -87,6 +90,13 @@ func classify(err error, server string) (code int, text, hint string) {
 	}
 	if _, ok := errors.AsType[*client.VerificationError](err); ok {
 		return codeWrong, text, "nothing wrong was kept; try again, and tell the service's operators if it stays so"
+	}
+	if u, ok := errors.AsType[*client.UnknownOutcomeError](err); ok {
+		if errors.Is(err, context.Canceled) {
+			return codeInterrupted, "interrupted: " + printable(u.Call) + " may have been carried out", unknownHint
+		}
+		_, cause, _ := classify(u.Err, server)
+		return codeUnavailable, "the outcome is unknown: " + printable(u.Call) + " may have been carried out\n  " + cause, unknownHint
 	}
 	if p, ok := errors.AsType[*client.Problem](err); ok {
 		return classifyProblem(p)

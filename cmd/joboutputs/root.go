@@ -61,7 +61,7 @@ Flags win over the environment, which wins over the file.
 Exit codes:
   0  done                           5  conflict: taken, or not in this state
   1  some other error               6  verification failed: the bytes are not right
-  2  the command line is wrong      7  no answer, or overloaded; try again later
+  2  the command line is wrong      7  unavailable or overloaded, or the outcome is unknown
   3  not found                    130  interrupted
   4  not logged in or not permitted
 Of several errors, the first one decides.`

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,29 +41,34 @@ ends or Ctrl-C. With --json, each line is an object.`,
 	return c
 }
 
-// late is how many primary keys an output may be behind those already seen: adds that run
-// at the same time become visible in any order.
-const late = 1000
+// late is how long after its creation time an output may become visible: adds that run at the
+// same time become visible in any order. The service gives an add 29 seconds.
+const late = 10 * time.Minute
 
 func (a *app) watch(ctx context.Context, api *client.Client, job int64, interval time.Duration, skip bool) error {
-	seen := map[int64]bool{}
-	var last int64
+	seen := map[int64]time.Time{} // creation times by primary key
+	var last time.Time
 	for {
 		// The job first: what it had when it ended is then in the list.
 		j, err := api.Job(ctx, job)
 		if err != nil {
 			return err
 		}
-		spec := client.Spec{Expressions: []client.Expression{client.Exact("job", job), client.Compare("pk", ">", max(0, last-late))}, OrderBy: []client.OrderBy{{Field: "pk", Ascending: true}}}
+		spec := client.Spec{Expressions: []client.Expression{client.Exact("job", job)}, OrderBy: []client.OrderBy{{Field: "pk", Ascending: true}}}
+		if since := last.Add(-late); !last.IsZero() {
+			spec.Expressions = append(spec.Expressions, client.Compare("creation_time", ">=", since.Format(time.RFC3339Nano)))
+		}
 		for o, err := range api.List(ctx, spec) {
 			if err != nil {
 				return err
 			}
-			if seen[o.PK] {
+			if _, ok := seen[o.PK]; ok {
 				continue
 			}
-			seen[o.PK] = true
-			last = max(last, o.PK)
+			seen[o.PK] = o.CreationTime.Time
+			if o.CreationTime.After(last) {
+				last = o.CreationTime.Time
+			}
 			if skip {
 				continue
 			}
@@ -76,11 +82,7 @@ func (a *app) watch(ctx context.Context, api *client.Client, job int64, interval
 			}
 		}
 		skip = false
-		for pk := range seen {
-			if pk < last-late {
-				delete(seen, pk)
-			}
-		}
+		maps.DeleteFunc(seen, func(_ int64, created time.Time) bool { return created.Before(last.Add(-late)) })
 		if j.EndTime != nil {
 			a.note("the job has ended")
 			return nil

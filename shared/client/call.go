@@ -8,11 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,10 +25,10 @@ type call struct {
 	body   func() io.Reader // a new one for each attempt; nil = none
 	length int64            // of the body
 	open   bool             // needs no token
-	// repeat: a second time changes nothing, so that the call is made again also when
-	// nobody knows whether the first one was done. Others are only made again when they
-	// were not: 429, 503 and connections that never were.
-	repeat bool
+	// write: the call changes something. It is made with one idempotency key, however often it
+	// is made, so that every call may be retried; and of one that fails it is said whether it
+	// may have been carried out.
+	write bool
 }
 
 // withJSON gives the call a body.
@@ -41,35 +42,42 @@ func (k call) withJSON(v any) call {
 	return k
 }
 
-// keyed makes the call one that is done once however often it is made, within a day: all
-// its attempts have one idempotency key.
-func (k call) keyed() call {
+// changes makes the call a write: all its attempts have one idempotency key, by which the
+// service recognises them for a day.
+func (k call) changes() call {
 	k.header = k.header.Clone()
+	if k.header == nil {
+		k.header = http.Header{}
+	}
 	k.header.Set("Idempotency-Key", rand.Text())
-	k.repeat = true
+	k.write = true
 	return k
 }
 
-// do makes the call, again where that is safe, and answers a success (2xx). A refusal is
-// a *Problem.
+func (k call) String() string { return k.method + " " + k.path }
+
+// do makes the call, with retries, and returns a success (2xx). A refusal is a *Problem. A
+// write that fails and may have been carried out is an *UnknownOutcomeError.
 func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
-	renewed := false
+	renewed, lost := false, false
 	for attempt := 0; ; attempt++ {
 		token := ""
 		if !k.open {
 			var err error
 			if token, err = c.access(ctx); err != nil {
-				return nil, err
+				return nil, c.outcome(k, lost, err)
 			}
 		}
 		response, err := c.once(ctx, k, token)
 		if err == nil && response.StatusCode < 300 {
 			return response, nil
 		}
-		again := err != nil && (k.repeat || neverSent(err))
-		if err == nil {
+		again := true
+		if err != nil {
+			lost = lost || !neverSent(err)
+		} else {
 			p := problemOf(response, c.cfg.Clock.Now())
-			p.Call = k.method + " " + k.path
+			p.Call = k.String()
 			if p.Status == http.StatusUnauthorized && !k.open && !renewed {
 				renewed = true
 				switch renewal := c.renew(ctx, token); {
@@ -77,21 +85,57 @@ func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
 					attempt--
 					continue
 				case !isRefusal(renewal):
-					return nil, renewal
+					return nil, c.outcome(k, lost, renewal)
 				}
 			}
-			again = p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable ||
-				k.repeat && p.Status >= 500 && p.Code != "bytes_missing"
+			again = p.Status == http.StatusTooManyRequests || p.Status >= 500 && p.Code != "bytes_missing"
+			lost = lost && !p.settles() || p.mayBeDone()
 			err = p
 		}
 		if !again {
-			return nil, c.named(ctx, k, err)
+			return nil, c.outcome(k, lost, c.named(ctx, k, err))
 		}
 		if stop := c.pause(ctx, attempt, err); stop != nil {
-			return nil, c.named(ctx, k, stop)
+			return nil, c.outcome(k, lost, c.named(ctx, k, stop))
 		}
 	}
 }
+
+// mayBeDone reports whether the problem leaves it open what became of a write: it is said so,
+// or it comes from something in between, or it is a defect.
+func (p *Problem) mayBeDone() bool {
+	return p.Status >= 500 && p.Code != "unavailable" && p.Code != "bytes_missing"
+}
+
+// settles reports whether a refusal says that no attempt with the same key was carried out:
+// the service looks for the key before it refuses so.
+func (p *Problem) settles() bool {
+	switch p.Status {
+	case http.StatusNotFound, http.StatusConflict, http.StatusGone, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}
+
+// outcome says of a write that failed whether it may have been carried out.
+func (c *Client) outcome(k call, lost bool, err error) error {
+	if !k.write || !lost {
+		return err
+	}
+	return &UnknownOutcomeError{Call: k.String(), Err: err}
+}
+
+// UnknownOutcomeError is a write that may have been carried out, or may yet be: the last of
+// its retries failed with Err.
+type UnknownOutcomeError struct {
+	Call string // method and path
+	Err  error
+}
+
+func (e *UnknownOutcomeError) Error() string {
+	return fmt.Sprintf("the outcome of %s is unknown: it may have been carried out (%v)", e.Call, e.Err)
+}
+func (e *UnknownOutcomeError) Unwrap() error { return e.Err }
 
 // named says which call failed, but for what the service itself said.
 func (c *Client) named(ctx context.Context, k call, err error) error {
@@ -132,11 +176,9 @@ func (c *Client) into(ctx context.Context, k call, v any) error {
 				return fmt.Errorf("%s %s: the answer is not what this client knows: %w", k.method, k.path, err)
 			}
 			return nil
-		case !k.repeat: // it was done, and what was answered is lost
-			return c.named(ctx, k, err)
 		}
 		if stop := c.pause(ctx, attempt, err); stop != nil {
-			return c.named(ctx, k, stop)
+			return c.outcome(k, true, c.named(ctx, k, stop))
 		}
 	}
 }
@@ -168,7 +210,12 @@ func (c *Client) send(ctx context.Context, method, target string, header http.He
 	if body != nil {
 		body = guarded{body, guard}
 	}
-	request, err := http.NewRequestWithContext(ctx, method, target, body)
+	var asked, got atomic.Bool // for a connection
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { got.Store(true) },
+	})
+	request, err := http.NewRequestWithContext(traced, method, target, body)
 	if err != nil {
 		end()
 		return nil, withoutURL(err)
@@ -190,7 +237,10 @@ func (c *Client) send(ctx context.Context, method, target string, header http.He
 			err = cause
 		}
 		end()
-		return nil, withoutURL(err)
+		if err = withoutURL(err); asked.Load() && !got.Load() {
+			err = unsentError{err}
+		}
+		return nil, err
 	}
 	guard.touch()
 	response.Body = answerBody{guarded{response.Body, guard}, response.Body, end, ctx}
@@ -207,10 +257,15 @@ func withoutURL(err error) error {
 	return err
 }
 
-// neverSent is a request that found nobody to take it.
+// unsentError is a request for which there was no connection: no name, nobody who listens, no
+// agreement on TLS.
+type unsentError struct{ error }
+
+func (e unsentError) Unwrap() error { return e.error }
+
 func neverSent(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
+	_, ok := errors.AsType[unsentError](err)
+	return ok
 }
 
 // guard ends a connection on which nothing moves.

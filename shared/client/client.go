@@ -12,7 +12,9 @@
 //	for o, err := range c.List(ctx, client.Spec{Expressions: []client.Expression{client.Exact("job", 42)}}) {
 //
 // A call that the service refuses fails with a *Problem, bytes that are not what they
-// should be with a *VerificationError. The package imports the standard library and, for
+// should be with a *VerificationError. Every write carries an Idempotency-Key, so that its
+// retries are carried out once; one whose outcome stays unknown fails with an
+// *UnknownOutcomeError. The package imports the standard library and, for
 // the making of zips, archive, which does the same; it reads neither files nor the
 // environment. Package files below it moves files.
 package client

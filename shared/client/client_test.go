@@ -67,8 +67,8 @@ func TestRetries(t *testing.T) {
 		{"missing", read, []string{"404"}, 1, false, 0, 0},
 		{"a write, unavailable", start, []string{"503 2"}, 2, true, 2 * time.Second, 2200 * time.Millisecond},
 		{"a write, throttled", start, []string{"429"}, 2, true, 100 * time.Millisecond, 200 * time.Millisecond},
-		{"a write that may have been done", start, []string{"500"}, 1, false, 0, 0},
-		{"a write, broken off", start, []string{"cut"}, 1, false, 0, 0},
+		{"a write that may have been done", start, []string{"500"}, 2, true, 100 * time.Millisecond, 200 * time.Millisecond},
+		{"a write, broken off", start, []string{"cut"}, 2, true, 100 * time.Millisecond, 200 * time.Millisecond},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var calls atomic.Int64

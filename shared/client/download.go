@@ -170,7 +170,7 @@ func (r *contentReader) connect() error {
 
 // inline asks for a small content in the answer, which saves a request.
 func (r *contentReader) inline() error {
-	k := call{method: http.MethodPost, path: fmt.Sprintf("/v1/job-outputs/%d/download", r.k.pk), repeat: true}
+	k := call{method: http.MethodPost, path: fmt.Sprintf("/v1/job-outputs/%d/download", r.k.pk)}
 	response, err := r.k.c.do(r.ctx, k.withJSON(map[string]string{"delivery": "bytes"}))
 	if err != nil {
 		return err
@@ -192,7 +192,7 @@ func (k *Content) linkOtherThan(ctx context.Context, used *link, failed bool) (*
 		return l, nil
 	}
 	var l link
-	ask := call{method: http.MethodPost, path: fmt.Sprintf("/v1/job-outputs/%d/download", k.pk), repeat: true}
+	ask := call{method: http.MethodPost, path: fmt.Sprintf("/v1/job-outputs/%d/download", k.pk)}
 	if err := k.c.into(ctx, ask.withJSON(map[string]string{"delivery": "url"}), &l); err != nil {
 		return nil, err
 	}

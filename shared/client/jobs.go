@@ -35,30 +35,30 @@ type NewJob struct {
 	Description string `json:"description,omitempty"`
 }
 
-// CreateJob makes a job. When the answer is lost, it is not known whether there is one.
+// CreateJob makes a job.
 func (c *Client) CreateJob(ctx context.Context, n NewJob) (j Job, err error) {
-	err = c.into(ctx, call{method: http.MethodPost, path: "/v1/jobs/create"}.withJSON(n), &j)
+	err = c.into(ctx, call{method: http.MethodPost, path: "/v1/jobs/create"}.withJSON(n).changes(), &j)
 	return j, err
 }
 
 // Job retrieves a job with its outputs.
 func (c *Client) Job(ctx context.Context, pk int64) (Job, error) {
-	return c.job(ctx, pk, call{method: http.MethodGet, repeat: true}, "")
+	return c.job(ctx, pk, call{method: http.MethodGet}, "")
 }
 
 // Acquire takes a free job for Config.Node. Again, it changes nothing.
 func (c *Client) Acquire(ctx context.Context, pk int64) (Job, error) {
-	return c.job(ctx, pk, call{method: http.MethodGet, repeat: true}, "/acquire")
+	return c.job(ctx, pk, call{method: http.MethodGet}.changes(), "/acquire")
 }
 
 // Release gives a job of Config.Node back.
 func (c *Client) Release(ctx context.Context, pk int64) (Job, error) {
-	return c.job(ctx, pk, call{method: http.MethodDelete, repeat: true}, "/release")
+	return c.job(ctx, pk, call{method: http.MethodDelete}.changes(), "/release")
 }
 
 // Start begins the work on a job of Config.Node.
 func (c *Client) Start(ctx context.Context, pk int64) (Job, error) {
-	return c.job(ctx, pk, call{method: http.MethodPost}, "/start")
+	return c.job(ctx, pk, call{method: http.MethodPost}.changes(), "/start")
 }
 
 // Finish ends the work on a job of Config.Node: well, or with an error if reason is not
@@ -68,7 +68,7 @@ func (c *Client) Finish(ctx context.Context, pk int64, reason *string) (Job, err
 		Success bool    `json:"success"`
 		Error   *string `json:"error,omitempty"`
 	}{reason == nil, reason}
-	return c.job(ctx, pk, call{method: http.MethodPost}.withJSON(report), "/finish")
+	return c.job(ctx, pk, call{method: http.MethodPost}.withJSON(report).changes(), "/finish")
 }
 
 func (c *Client) job(ctx context.Context, pk int64, k call, step string) (j Job, err error) {

@@ -138,7 +138,7 @@ func (c *Client) pages(page func(cursor string) (Page, error)) iter.Seq2[Output,
 
 // page makes the call until its answer comes whole: a list that breaks off is no JSON.
 func (c *Client) page(ctx context.Context, spec any) (Page, error) {
-	k := call{method: http.MethodPost, path: "/v1/job-outputs/list", repeat: true}.withJSON(spec)
+	k := call{method: http.MethodPost, path: "/v1/job-outputs/list"}.withJSON(spec)
 	for attempt := 0; ; attempt++ {
 		response, err := c.do(ctx, k)
 		if err != nil {

@@ -77,7 +77,7 @@ func (c *Client) Info(ctx context.Context, r Ref) (o Output, err error) {
 	if r.PK != 0 {
 		path = fmt.Sprintf("/v1/job-outputs/%d", r.PK)
 	}
-	err = c.into(ctx, call{method: http.MethodGet, path: path, repeat: true}, &o)
+	err = c.into(ctx, call{method: http.MethodGet, path: path}, &o)
 	return o, err
 }
 
@@ -88,18 +88,17 @@ func (c *Client) Delete(ctx context.Context, r Ref) error {
 	if r.PK != 0 {
 		path = fmt.Sprintf("/v1/job-outputs/%d", r.PK)
 	}
-	return c.into(ctx, call{method: http.MethodDelete, path: path, repeat: true}, nil)
+	return c.into(ctx, call{method: http.MethodDelete, path: path}.changes(), nil)
 }
 
 // Restore takes a soft delete back. On an active output it changes nothing.
 func (c *Client) Restore(ctx context.Context, pk int64) (o Output, err error) {
-	err = c.into(ctx, call{method: http.MethodPost, path: fmt.Sprintf("/v1/job-outputs/%d/reinstate", pk), repeat: true}, &o)
+	err = c.into(ctx, call{method: http.MethodPost, path: fmt.Sprintf("/v1/job-outputs/%d/reinstate", pk)}.changes(), &o)
 	return o, err
 }
 
-// Purge deletes an output and its bytes for good. When the answer is lost, it is not
-// known whether that has happened: Info tells.
+// Purge deletes an output and its bytes for good.
 func (c *Client) Purge(ctx context.Context, pk int64) (o Output, err error) {
-	err = c.into(ctx, call{method: http.MethodDelete, path: fmt.Sprintf("/v1/job-outputs/%d/hard", pk)}, &o)
+	err = c.into(ctx, call{method: http.MethodDelete, path: fmt.Sprintf("/v1/job-outputs/%d/hard", pk)}.changes(), &o)
 	return o, err
 }

@@ -130,7 +130,7 @@ func (c *Client) stageOnce(ctx context.Context, u Upload) (Added, error) {
 	}
 	var o Output
 	k := call{method: http.MethodPost, path: u.uploads() + "/" + segment(s.ID) + "/complete"}
-	if err := c.into(ctx, k.withJSON(body).keyed(), &o); err != nil {
+	if err := c.into(ctx, k.withJSON(body).changes(), &o); err != nil {
 		if HasCode(err, "duplicate_output") {
 			_ = c.AbortUpload(ctx, u.Job, s.ID) // a courtesy: it would be cleaned up
 		}
@@ -151,7 +151,7 @@ func (c *Client) begin(ctx context.Context, u Upload) (*staged, error) {
 		Size        int64  `json:"size"`
 		ContentType string `json:"content_type"`
 		PartSize    int64  `json:"part_size,omitempty"`
-	}{u.Name, u.Type, u.Size, u.contentType(), u.PartSize}).keyed(), &s)
+	}{u.Name, u.Type, u.Size, u.contentType(), u.PartSize}).changes(), &s)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (c *Client) resume(ctx context.Context, u Upload) (*staged, error) {
 // of a number on, how to send these.
 func (c *Client) uploadStatus(ctx context.Context, u Upload, id string, from int, sums []sum) (*staged, error) {
 	var s staged
-	k := call{method: http.MethodGet, path: fmt.Sprintf("%s/%s?from=%d", u.uploads(), segment(id), from), repeat: true}
+	k := call{method: http.MethodGet, path: fmt.Sprintf("%s/%s?from=%d", u.uploads(), segment(id), from)}
 	for i, s := range sums {
 		k.path += [2]string{"&sha256=", ","}[min(i, 1)] + hex.EncodeToString(s[:])
 	}
@@ -192,7 +192,7 @@ func (c *Client) uploadStatus(ctx context.Context, u Upload, id string, from int
 // AbortUpload ends a staged upload and frees what it holds. One that is gone already is
 // no error.
 func (c *Client) AbortUpload(ctx context.Context, job int64, id string) error {
-	k := call{method: http.MethodDelete, path: Upload{Job: job}.uploads() + "/" + segment(id), repeat: true}
+	k := call{method: http.MethodDelete, path: Upload{Job: job}.uploads() + "/" + segment(id)}.changes()
 	if err := c.into(ctx, k, nil); err != nil && !HasCode(err, "not_found", "upload_not_found") {
 		return err
 	}

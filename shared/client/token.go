@@ -33,7 +33,7 @@ func (c *Client) Login(ctx context.Context, username, password string) (Tokens, 
 }
 
 func (c *Client) obtain(ctx context.Context, username, password string) (pair Tokens, err error) {
-	k := call{method: http.MethodPost, path: "/v1/auth/obtain", open: true, repeat: true}
+	k := call{method: http.MethodPost, path: "/v1/auth/obtain", open: true}
 	err = c.into(ctx, k.withJSON(map[string]string{"username": username, "password": password}), &pair)
 	return pair, err
 }
@@ -75,7 +75,7 @@ func (c *Client) next(ctx context.Context) error {
 	err := errNoRenewal
 	if c.tokens.pair.Refresh != "" {
 		var answer Tokens
-		k := call{method: http.MethodPost, path: "/v1/auth/refresh", open: true, repeat: true}
+		k := call{method: http.MethodPost, path: "/v1/auth/refresh", open: true}
 		err = c.into(ctx, k.withJSON(map[string]string{"refresh": c.tokens.pair.Refresh}), &answer)
 		if err == nil {
 			c.keep(Tokens{Access: answer.Access, Refresh: c.tokens.pair.Refresh})

@@ -59,7 +59,7 @@ func (c *Client) add(ctx context.Context, u Upload) (Added, error) {
 	if err != nil {
 		return Added{}, err
 	}
-	k := call{method: http.MethodPost, path: u.ref().path(), header: http.Header{"Content-Type": {u.contentType()}}, length: u.Size}.keyed()
+	k := call{method: http.MethodPost, path: u.ref().path(), header: http.Header{"Content-Type": {u.contentType()}}, length: u.Size}.changes()
 	var sent sending
 	k.body = func() io.Reader { return sent.from(io.NewSectionReader(u.Source, 0, u.Size), u.Progress) }
 	var o Output

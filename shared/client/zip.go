@@ -16,7 +16,7 @@ import (
 // service can't send at once is a *Problem of the code result_too_large: ComposeZip makes
 // the same.
 func (c *Client) Zip(ctx context.Context, job int64, begin func(size int64) (io.Writer, error)) error {
-	k := call{method: http.MethodGet, path: fmt.Sprintf("/v1/jobs/%d/outputs.zip", job), repeat: true}
+	k := call{method: http.MethodGet, path: fmt.Sprintf("/v1/jobs/%d/outputs.zip", job)}
 	for attempt := 0; ; attempt++ {
 		response, err := c.do(ctx, k)
 		if err == nil {

@@ -53,8 +53,8 @@ func TestMentions(t *testing.T) {
 	for i, tc := range all {
 		job := int64(i + 1)
 		for name, step := range map[string]func() (jobs.Job, error){
-			"read":   func() (jobs.Job, error) { return counted.Jobs.WithOutputs(ctx, storetest.Tenant, job) },
-			"start":  func() (jobs.Job, error) { return counted.Jobs.Start(ctx, storetest.As(job), job, "") },
+			"read":  func() (jobs.Job, error) { return counted.Jobs.WithOutputs(ctx, storetest.Tenant, job) },
+			"start": func() (jobs.Job, error) { return counted.Jobs.Start(ctx, storetest.As(job), job, "") },
 		} {
 			queries = 0
 			j, err := step()
