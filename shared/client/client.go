@@ -57,9 +57,18 @@ type Config struct {
 	UserAgent string
 
 	// Retries is how often a call, or a part of a transfer, is made again after 429, 5xx and
-	// broken connections; 0 = 6, below 0 = never. Waits grow from 0.2 s to 10 s, half of it
-	// chance, and are as long as Retry-After says; beyond a minute the call fails instead.
+	// broken connections; 0 = 8, below 0 = never. The wait before a retry is Retry-After, or 0
+	// if there is none, plus a random time: up to 0.2 s before the first retry, doubling up to
+	// 10 s. By default these random times are 16 s together on average, and at most 33 s. A
+	// call whose Retry-After is above a minute fails at once.
+	//
+	// The calls of a Client share a budget of 256 retries: a retry takes one, each successful
+	// request gives one back. When the budget is empty, calls fail without a retry, so that
+	// parallel calls do not multiply the load on a service that is overloaded. If Retries is
+	// above 256, so is the budget: a call that is alone can use all of its retries.
 	Retries int
+	// Jitter draws a wait from [0, limit]; nil = uniformly at random.
+	Jitter func(limit time.Duration) time.Duration
 	// Waiting is told why and how long a call waits before it is made again; nil = nobody.
 	Waiting func(cause error, d time.Duration)
 	// Stall is how long a transfer may rest before its connection is taken for broken;
@@ -81,6 +90,7 @@ type Client struct {
 	base   string // without a trailing slash
 	http   *http.Client
 	tokens keeper
+	budget *budget
 }
 
 // New makes a Client. It makes no call.
@@ -92,7 +102,10 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Node < 0 {
 		return nil, fmt.Errorf("node %d: want a primary key, from 1", cfg.Node)
 	}
-	cfg.Retries = cmp.Or(cfg.Retries, 6)
+	cfg.Retries = cmp.Or(cfg.Retries, retries)
+	if cfg.Jitter == nil {
+		cfg.Jitter = func(limit time.Duration) time.Duration { return rand.N(limit + 1) }
+	}
 	cfg.Stall = cmp.Or(cfg.Stall, time.Minute)
 	cfg.UserAgent = cmp.Or(cfg.UserAgent, "joboutputs-go")
 	if cfg.Clock == nil {
@@ -103,7 +116,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	own := *cfg.HTTP
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c := &Client{cfg: cfg, base: strings.TrimRight(base.String(), "/"), http: &own}
+	budget := newBudget(max(retryBudget, cfg.Retries))
+	own.Transport = refunding{cmp.Or(own.Transport, http.DefaultTransport), budget}
+	c := &Client{cfg: cfg, base: strings.TrimRight(base.String(), "/"), http: &own, budget: budget}
 	c.tokens.pair = cfg.Tokens
 	return c, nil
 }
@@ -150,14 +165,19 @@ func (systemClock) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// The numbers of a Client's retries. test/robustness/storm simulates what follows from them.
 const (
-	firstWait  = 200 * time.Millisecond
-	longestOwn = 10 * time.Second // of our own choice
-	longest    = time.Minute      // that the service may ask for
+	retries     = 8   // of a call
+	retryBudget = 256 // of all calls together, beyond the successes: those of 32 calls at once
+
+	firstWait = 200 * time.Millisecond // limit of the random wait before the first retry
+	longest   = 10 * time.Second       // and before any other
+	patience  = time.Minute            // the longest Retry-After that is waited for
 )
 
-// pause waits before the attempt-th retry, from 0. It fails with cause when the retries
-// are used up or the service asks for more patience than there is.
+// pause waits before the attempt-th retry, from 0: full jitter that grows, on top of
+// Retry-After. It fails with cause when the retries of the call or the budget of the Client
+// are used up, or Retry-After is too long.
 func (c *Client) pause(ctx context.Context, attempt int, cause error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -168,14 +188,10 @@ func (c *Client) pause(ctx context.Context, attempt int, cause error) error {
 	} else if s, ok := errors.AsType[*StoreError](cause); ok {
 		after = s.RetryAfter
 	}
-	if attempt >= c.cfg.Retries || after > longest {
+	if attempt >= c.cfg.Retries || after > patience || !c.budget.take() {
 		return cause
 	}
-	wait := min(firstWait<<min(attempt, 10), longestOwn)
-	wait = wait/2 + rand.N(wait/2+1)
-	if after > 0 {
-		wait = after + rand.N(firstWait) // not before, and not all at once
-	}
+	wait := after + c.cfg.Jitter(min(firstWait<<min(attempt, 10), longest))
 	if c.cfg.Waiting != nil {
 		c.cfg.Waiting(cause, wait)
 	}

@@ -7,11 +7,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"joboutputs/shared/client"
 	"joboutputs/shared/client/clienttest"
@@ -43,42 +46,52 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// TestRetries: what is made again, how often, and after how long.
+// TestRetries: what is made again, how often, and after how long, if each random wait is as
+// long as it can be.
 func TestRetries(t *testing.T) {
 	read := func(ctx context.Context, c *client.Client) error { _, err := c.Job(ctx, 1); return err }
 	start := func(ctx context.Context, c *client.Client) error { _, err := c.Start(ctx, 1); return err }
+	ms := func(all ...time.Duration) (waits []time.Duration) {
+		for _, n := range all {
+			waits = append(waits, n*time.Millisecond)
+		}
+		return waits
+	}
 	for _, tc := range []struct {
-		name    string
-		do      func(context.Context, *client.Client) error
-		answers []string // status, or "cut", and Retry-After; then 200
-		calls   int
-		ok      bool
-		least   time.Duration // of the first wait
-		most    time.Duration
+		name      string
+		do        func(context.Context, *client.Client) error
+		retries   int
+		responses string // status or "cut", and :Retry-After; then 200
+		waits     []time.Duration
+		ok        bool
 	}{
-		{"nothing wrong", read, nil, 1, true, 0, 0},
-		{"throttled", read, []string{"429"}, 2, true, 100 * time.Millisecond, 200 * time.Millisecond},
-		{"throttled, seconds", read, []string{"429 7"}, 2, true, 7 * time.Second, 7200 * time.Millisecond},
-		{"throttled, for too long", read, []string{"429 3600"}, 1, false, 0, 0},
-		{"broken off", read, []string{"cut", "cut"}, 3, true, 100 * time.Millisecond, 200 * time.Millisecond},
-		{"a defect", read, []string{"500", "502", "503 1", "504"}, 5, true, 100 * time.Millisecond, 200 * time.Millisecond},
-		{"down", read, []string{"503", "503", "503", "503"}, 4, false, 100 * time.Millisecond, 200 * time.Millisecond},
-		{"refused", read, []string{"400"}, 1, false, 0, 0},
-		{"missing", read, []string{"404"}, 1, false, 0, 0},
-		{"a write, unavailable", start, []string{"503 2"}, 2, true, 2 * time.Second, 2200 * time.Millisecond},
-		{"a write, throttled", start, []string{"429"}, 2, true, 100 * time.Millisecond, 200 * time.Millisecond},
-		{"a write that may have been done", start, []string{"500"}, 2, true, 100 * time.Millisecond, 200 * time.Millisecond},
-		{"a write, broken off", start, []string{"cut"}, 2, true, 100 * time.Millisecond, 200 * time.Millisecond},
+		{name: "nothing wrong", do: read, ok: true},
+		{name: "throttled", do: read, responses: "429", waits: ms(200), ok: true},
+		{name: "throttled, seconds", do: read, responses: "429:7", waits: ms(7200), ok: true},
+		{name: "throttled, for too long", do: read, responses: "429:61"},
+		{name: "throttled, again and again", do: read, responses: "429:1 429:1 429:60 429 429:1", waits: ms(1200, 1400, 60_800, 1600, 4200), ok: true},
+		{name: "broken off", do: read, responses: "cut cut", waits: ms(200, 400), ok: true},
+		{name: "a defect", do: read, responses: "500 502 503:1 504", waits: ms(200, 400, 1800, 1600), ok: true},
+		{name: "down", do: read, responses: "503 503 503 503 503 503 503 503 503", waits: ms(200, 400, 800, 1600, 3200, 6400, 10_000, 10_000)},
+		{name: "down, few retries", do: read, retries: 3, responses: "503 503 503 503", waits: ms(200, 400, 800)},
+		{name: "down, no retries", do: read, retries: -1, responses: "503"},
+		{name: "refused", do: read, responses: "400"},
+		{name: "missing", do: read, responses: "404"},
+		{name: "a write, unavailable", do: start, responses: "503:2", waits: ms(2200), ok: true},
+		{name: "a write, throttled", do: start, responses: "429", waits: ms(200), ok: true},
+		{name: "a write that may have been done", do: start, responses: "500", waits: ms(200), ok: true},
+		{name: "a write, broken off", do: start, responses: "cut", waits: ms(200), ok: true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			responses := strings.Fields(tc.responses)
 			var calls atomic.Int64
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				n := int(calls.Add(1))
-				if n > len(tc.answers) {
+				if n > len(responses) {
 					fmt.Fprint(w, `{"pk":1}`)
 					return
 				}
-				status, after, _ := strings.Cut(tc.answers[n-1], " ")
+				status, after, _ := strings.Cut(responses[n-1], ":")
 				if status == "cut" {
 					panic(http.ErrAbortHandler)
 				}
@@ -91,28 +104,104 @@ func TestRetries(t *testing.T) {
 			}))
 			defer server.Close()
 			clock := &clock{}
-			retries := 0
-			if tc.name == "down" {
-				retries = 3
-			}
-			c, err := client.New(client.Config{Server: server.URL, Clock: clock, Retries: retries, Tokens: client.Tokens{Access: "t"}})
+			c, err := client.New(client.Config{
+				Server: server.URL, Clock: clock, Retries: tc.retries, Tokens: client.Tokens{Access: "t"},
+				Jitter: func(limit time.Duration) time.Duration { return limit },
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := tc.do(t.Context(), c); (err == nil) != tc.ok {
 				t.Errorf("%v, want success: %v", err, tc.ok)
 			}
-			if n := int(calls.Load()); n != tc.calls {
-				t.Errorf("%d calls, want %d", n, tc.calls)
+			if got, want := int(calls.Load()), len(tc.waits)+1; got != want {
+				t.Errorf("%d requests, want %d", got, want)
 			}
-			if len(clock.slept) != tc.calls-1 {
-				t.Errorf("waits %v between %d calls", clock.slept, tc.calls)
-			}
-			if len(clock.slept) > 0 && (clock.slept[0] < tc.least || clock.slept[0] > tc.most) {
-				t.Errorf("the first wait is %v, want %v to %v", clock.slept[0], tc.least, tc.most)
+			if diff := cmp.Diff(tc.waits, clock.slept); diff != "" {
+				t.Errorf("waits (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+// TestJitter: clients that are throttled at the same time come back spread over the whole
+// wait, and none before Retry-After.
+func TestJitter(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	defer server.Close()
+	clock := &clock{}
+	for range 200 {
+		c, err := client.New(client.Config{Server: server.URL, Clock: clock, Retries: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Job(t.Context(), 1)
+	}
+	least, most := slices.Min(clock.slept), slices.Max(clock.slept)
+	if least < time.Second || least > 1050*time.Millisecond || most < 1150*time.Millisecond || most > 1200*time.Millisecond {
+		t.Errorf("%d waits from %v to %v, want them spread from 1 s to 1.2 s", len(clock.slept), least, most)
+	}
+}
+
+// TestRetryBudget: the calls of a Client make 256 retries, and one for each success.
+func TestRetryBudget(t *testing.T) {
+	var requests atomic.Int64
+	var down atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		if down.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprint(w, `{"pk":1}`)
+	}))
+	defer server.Close()
+	made := func(t *testing.T, c *client.Client, calls int, isDown bool) int {
+		t.Helper()
+		requests.Store(0)
+		down.Store(isDown)
+		for range calls {
+			if _, err := c.Job(t.Context(), 1); (err != nil) != isDown {
+				t.Errorf("%v from a service that is down: %v", err, isDown)
+			}
+		}
+		return int(requests.Load())
+	}
+	newClient := func(t *testing.T, retries int) *client.Client {
+		t.Helper()
+		c, err := client.New(client.Config{Server: server.URL, Clock: &clock{}, Retries: retries})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	t.Run("many calls", func(t *testing.T) {
+		c := newClient(t, 0)
+		for _, step := range []struct {
+			calls    int
+			down     bool
+			requests int
+		}{
+			{300, false, 300}, // a budget that is full stays as it is
+			{50, true, 50 + 256},
+			{10, true, 10},
+			{5, false, 5},
+			{10, true, 10 + 5},
+			{1, true, 1},
+		} {
+			if got := made(t, c, step.calls, step.down); got != step.requests {
+				t.Errorf("%d calls of a service that is down (%v): %d requests, want %d", step.calls, step.down, got, step.requests)
+			}
+		}
+	})
+	t.Run("one call", func(t *testing.T) {
+		if got, want := made(t, newClient(t, 300), 1, true), 301; got != want {
+			t.Errorf("%d requests, want %d", got, want)
+		}
+	})
 }
 
 // TestStall: a connection on which nothing moves is given up.

@@ -174,7 +174,7 @@ func TestDownload(t *testing.T) {
 		}
 		c, clock := newClient(t, s, nil)
 		_, err := c.Download(t.Context(), o, &bytes.Buffer{})
-		if err == nil || strings.Contains(err.Error(), "secret") || len(clock.slept) != 6 {
+		if err == nil || strings.Contains(err.Error(), "secret") || len(clock.slept) != 8 {
 			t.Errorf("%v after %d waits", err, len(clock.slept))
 		}
 	})

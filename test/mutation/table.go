@@ -4,6 +4,7 @@ package main
 func domain(name, test string) killer { return killer{"./shared/" + name, test} }
 func tokens(test string) killer       { return killer{"./test/tokens", test} }
 func edge(test string) killer         { return killer{"./shared/api", test} }
+func storm(test string) killer        { return killer{"./test/robustness/storm", test} }
 
 // mutants is the table, by what is broken.
 func mutants() []mutant {
@@ -220,6 +221,20 @@ func mutants() []mutant {
 		{
 			"contended writes are tried once", "shared/table/retries.go",
 			`MaxAttempts = 10`, `MaxAttempts = 1`, domain("outputs", "TestReinstateAgainstHardDelete"),
+		},
+		{
+			"Retry-After replaces the client's backoff", "shared/client/client.go",
+			`wait := after + c.cfg.Jitter(min(firstWait<<min(attempt, 10), longest))`,
+			"wait := c.cfg.Jitter(min(firstWait<<min(attempt, 10), longest))\n\tif after > 0 {\n\t\twait = after + c.cfg.Jitter(firstWait)\n\t}",
+			storm("TestCrowd"),
+		},
+		{
+			"the client retries without a budget", "shared/client/client.go",
+			`after > patience || !c.budget.take()`, `after > patience`, storm("TestOverload"),
+		},
+		{
+			"successes do not refill the client's budget of retries", "shared/client/budget.go",
+			`b.left = min(b.left+1, b.most)`, `b.left = min(b.left, b.most)`, domain("client", "TestRetryBudget"),
 		},
 		{
 			"a plan alone decides what is listed", "shared/outputs/list.go",

@@ -22,6 +22,8 @@ func sections() []section {
 			}},
 		{"outside", "Late and repeated PUTs, operators that abort multipart uploads, throttled tenants, unreadable queue rows, two processes: nothing acknowledged is lost, nothing is left.",
 			[]step{test{pkg: "./test/robustness/outside"}}},
+		{"storm", "Retry storms, simulated on a virtual clock: real clients and a gateway that throttles as deployed. Nearly all get through, a lasting overload is not multiplied, and the service recovers at once.",
+			[]step{test{pkg: "./test/robustness/storm"}}},
 		{"isolation", "Attempts to cross from one tenant into another, with canaries in every stored field.",
 			[]step{test{pkg: "./test/isolation"}}},
 		{"authz", "Every route, for every principal, on every state of its resource.",
