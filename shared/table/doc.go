@@ -28,6 +28,7 @@
 //     transaction: they conflict only where two add the same name. Of two changes of the
 //     same output one is cancelled and made again, ten times at most.
 //
-// What is beyond a limit is throttled, tried again by the SDK for about two seconds, and
-// then answered 503 with Retry-After.
+// What is beyond a limit is throttled, retried by the SDK for about two seconds, and then
+// answered 503 with Retry-After. When a process has used up its budget of retries, it answers
+// so after the first attempt, until calls succeed again.
 package table

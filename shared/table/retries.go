@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/guregu/dynamo/v2"
 )
 
@@ -22,16 +24,45 @@ const (
 	RetryAfter = 2 * time.Second
 )
 
-// retryer retries what the SDK does, and transactions that conflict with another one. The
-// SDK's budget of retries over all calls of a process is off: a burst of contended adds
-// would use it up, and the attempts of each call are bounded already.
+// retryBudget is how many more retries than successes a client makes, besides those of
+// conflicts: those of about five calls that use all of their attempts.
+const retryBudget = 50
+
+// retryer retries what the SDK does, and transactions that conflict with another one. It
+// belongs to one client, whose calls share its budget of retries: a retry takes one, a success
+// gives one back. While a store throttles or is away, the budget runs out, and calls fail
+// after their first attempt until others succeed.
 func retryer(backoff time.Duration) aws.Retryer {
-	return retry.NewStandard(dynamo.RetryTxConflicts, func(o *retry.StandardOptions) {
+	return budgeted{retry.NewStandard(dynamo.RetryTxConflicts, func(o *retry.StandardOptions) {
 		o.MaxAttempts = MaxAttempts
 		o.MaxBackoff = backoff
-		o.RateLimiter = ratelimit.None
 		o.Retryables = append(o.Retryables, conflicts)
-	})
+		o.RateLimiter = ratelimit.NewTokenRateLimit(retryBudget)
+		o.RetryCost, o.ThrottlingRetryCost, o.NoRetryIncrement = 1, 1, 1
+	})}
+}
+
+// budgeted takes nothing from the budget for a conflict: the store is well, and a burst of
+// contended adds would leave nothing for what the budget is for.
+type budgeted struct{ *retry.Standard }
+
+func (r budgeted) GetRetryToken(ctx context.Context, err error) (func(error) error, error) {
+	if conflicted(err) {
+		return func(error) error { return nil }, nil
+	}
+	return r.Standard.GetRetryToken(ctx, err)
+}
+
+// conflicted reports whether a write met another one, and nothing else was wrong.
+func conflicted(err error) bool {
+	var cancelled *dynamotypes.TransactionCanceledException
+	if errors.As(err, &cancelled) {
+		return !slices.ContainsFunc(cancelled.CancellationReasons, func(reason dynamotypes.CancellationReason) bool {
+			code := aws.ToString(reason.Code)
+			return code == "ThrottlingError" || code == "ProvisionedThroughputExceeded"
+		})
+	}
+	return conflicts.IsErrorRetryable(err) == aws.TrueTernary
 }
 
 // conflicts are single writes that met another one, which the SDK does not retry.

@@ -223,6 +223,14 @@ func mutants() []mutant {
 			`MaxAttempts = 10`, `MaxAttempts = 1`, domain("outputs", "TestReinstateAgainstHardDelete"),
 		},
 		{
+			"a store that throttles is retried without a budget", "shared/table/retries.go",
+			`o.RateLimiter = ratelimit.NewTokenRateLimit(retryBudget)`, `o.RateLimiter = ratelimit.None`, domain("table", "TestRetryBudget"),
+		},
+		{
+			"contended writes use up the budget of retries", "shared/table/retries.go",
+			`if conflicted(err) {`, `if false && conflicted(err) {`, domain("table", "TestRetryBudget"),
+		},
+		{
 			"Retry-After replaces the client's backoff", "shared/client/client.go",
 			`wait := after + c.cfg.Jitter(min(firstWait<<min(attempt, 10), longest))`,
 			"wait := c.cfg.Jitter(min(firstWait<<min(attempt, 10), longest))\n\tif after > 0 {\n\t\twait = after + c.cfg.Jitter(firstWait)\n\t}",
