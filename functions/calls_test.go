@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -176,6 +177,11 @@ func TestCalls(t *testing.T) {
 	byName := "/v1/jobs/{pk}/outputs/{name}/{type}"
 	output, staged := "/v1/job-outputs/{pk}", "/v1/jobs/{pk}/uploads"
 
+	keyedNode, otherKeyedNode := map[string]string{"Node-Id": "1", "Idempotency-Key": "k"}, map[string]string{"Node-Id": "1", "Idempotency-Key": "other"}
+	job := map[string]string{"pk": "60"}
+	inJob := map[string]string{"pk": "60", "name": "keyed", "type": "txt"}
+	ofJob := map[string]string{} // its output's pk, once it is added
+
 	// Ids are known only when their uploads have begun: by the cases, or here.
 	large, small, unwanted := map[string]string{"pk": "1"}, map[string]string{"pk": "1"}, map[string]string{"pk": "1"}
 	largeKeyed := map[string]string{"pk": "1"}
@@ -265,6 +271,27 @@ func TestCalls(t *testing.T) {
 		{auth.UploadsComplete, "of an aborted one", apitest.Call{Method: "POST", Resource: staged + "/{id}/complete", Params: unwanted, As: admin}, 409,
 			[]string{"AbortMultipartUpload", "BatchGetItem", "DeleteObject"}},
 		{auth.JobsFinish, "", apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/finish", Params: pk, Header: node, As: admin}, 200, []string{"Query", "TransactWriteItems"}},
+
+		{auth.JobsCreate, withKey, apitest.Call{Method: "POST", Resource: "/v1/jobs/create", Header: key, As: admin}, 201, []string{"GetItem", "TransactWriteItems", "UpdateItem"}},
+		{auth.JobsCreate, "again, with a key", apitest.Call{Method: "POST", Resource: "/v1/jobs/create", Header: key, As: admin}, 201, []string{"GetItem"}},
+		{auth.JobsAcquire, withKey, apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: job, Header: keyedNode, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
+		{auth.JobsAcquire, "again, with a key", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: job, Header: keyedNode, As: admin}, 200, []string{"GetItem", "Query"}},
+		{auth.JobsAcquire, "again, with another key", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: job, Header: otherKeyedNode, As: admin}, 200,
+			[]string{"GetItem", "Query", "TransactWriteItems"}},
+		{auth.JobsRelease, withKey, apitest.Call{Method: "DELETE", Resource: "/v1/jobs/{pk}/release", Params: job, Header: keyedNode, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
+		{auth.JobsAcquire, "to start with a key", apitest.Call{Method: "GET", Resource: "/v1/jobs/{pk}/acquire", Params: job, Header: node, As: admin}, 200, []string{"PutItem", "Query"}},
+		{auth.JobsStart, withKey, apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/start", Params: job, Header: keyedNode, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
+		{auth.JobsAddOutput, "to change with a key", apitest.Call{Method: "POST", Resource: byName, Params: inJob, Body: "hello", As: admin}, 200,
+			[]string{"BatchGetItem", "PutItem", "PutObject", "TransactWriteItems", "UpdateItem"}},
+		{auth.OutputsDestroy, withKey, apitest.Call{Method: "DELETE", Resource: output, Params: ofJob, Header: key, As: admin}, 204, []string{"GetItem", "GetItem", "TransactWriteItems"}},
+		{auth.OutputsReinstate, withKey, apitest.Call{Method: "POST", Resource: output + "/reinstate", Params: ofJob, Header: key, As: admin}, 200, []string{"GetItem", "GetItem", "TransactWriteItems"}},
+		{auth.JobsDeleteOutput, withKey, apitest.Call{Method: "DELETE", Resource: byName, Params: inJob, Header: key, As: admin}, 200, []string{"GetItem", "GetItem", "TransactWriteItems"}},
+		{auth.OutputsHardDelete, withKey, apitest.Call{Method: "DELETE", Resource: output + "/hard", Params: ofJob, Header: key, As: admin}, 200,
+			[]string{"DeleteObject", "GetItem", "GetItem", "TransactWriteItems"}},
+		{auth.OutputsHardDelete, "again, with a key", apitest.Call{Method: "DELETE", Resource: output + "/hard", Params: ofJob, Header: key, As: admin}, 200, []string{"GetItem"}},
+		{auth.OutputsHardDelete, "again, with another key", apitest.Call{Method: "DELETE", Resource: output + "/hard", Params: ofJob, Header: otherKey, As: admin}, 404,
+			[]string{"GetItem", "GetItem", "TransactGetItems"}},
+		{auth.JobsFinish, withKey, apitest.Call{Method: "POST", Resource: "/v1/jobs/{pk}/finish", Params: job, Header: keyedNode, As: admin}, 200, []string{"GetItem", "Query", "TransactWriteItems"}},
 	}
 
 	rows := map[auth.Action]functions.Function{}
@@ -294,6 +321,10 @@ func TestCalls(t *testing.T) {
 		note(tc.action, tc.how, tc.calls)
 		units[i] = rec.counted()
 		switch {
+		case tc.action == auth.JobsAddOutput && tc.how == "to change with a key":
+			var added struct{ PK int64 }
+			answer.Into(t, &added)
+			ofJob["pk"] = strconv.FormatInt(added.PK, 10)
 		case tc.action == auth.JobsZipOutputs && tc.how == "":
 			loseBytes(t, a)
 		case tc.action == auth.UploadsBegin && tc.how == "":
@@ -416,7 +447,7 @@ func cleanupLeftovers(t *testing.T, a *awstest.AWS, rec *recorder, deps function
 	answer, err := rows[auth.Cleanup].Schedule(deps)(t.Context())
 	counts, _ := answer.(cleanup.Counts)
 	counts.Oldest = 0
-	if err == nil || counts != (cleanup.Counts{Intents: 1, Tombstones: 1, Uploads: 2, Failed: 1, Attempts: 1}) { // one upload was aborted
+	if err == nil || counts != (cleanup.Counts{Intents: 1, Tombstones: 2, Uploads: 2, Failed: 1, Attempts: 1}) { // one upload was aborted
 		t.Fatalf("cleanup: %+v, %v", counts, err)
 	}
 	var want []string

@@ -67,7 +67,7 @@ func Catalogue() []Function {
 		},
 		{
 			Name: auth.OutputsDestroy, Routes: routes(output, del),
-			Rights: onTable("GetItem", "UpdateItem"),
+			Rights: onTable("GetItem", "PutItem", "UpdateItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(d Deps) http.Handler { return destroy.New(d.Outputs) },
 		},
@@ -79,7 +79,7 @@ func Catalogue() []Function {
 		},
 		{
 			Name: auth.OutputsReinstate, Routes: routes(output+"/reinstate", del, post),
-			Rights: onTable("GetItem", "UpdateItem"),
+			Rights: onTable("GetItem", "PutItem", "UpdateItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(d Deps) http.Handler { return reinstate.New(d.Outputs) },
 		},
@@ -103,25 +103,25 @@ func Catalogue() []Function {
 		},
 		{
 			Name: auth.JobsAcquire, Routes: routes(job+"/acquire", get),
-			Rights: onTable("Query", "PutItem"),
+			Rights: onTable("GetItem", "Query", "PutItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(d Deps) http.Handler { return acquire.New(d.Jobs) },
 		},
 		{
 			Name: auth.JobsRelease, Routes: routes(job+"/release", del),
-			Rights: onTable("Query", "PutItem"),
+			Rights: onTable("GetItem", "Query", "PutItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(d Deps) http.Handler { return release.New(d.Jobs) },
 		},
 		{
 			Name: auth.JobsStart, Routes: routes(job+"/start", post),
-			Rights: onTable("Query", "PutItem", "UpdateItem"),
+			Rights: onTable("GetItem", "Query", "PutItem", "UpdateItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(d Deps) http.Handler { return start.New(d.Jobs) },
 		},
 		{
 			Name: auth.JobsFinish, Routes: routes(job+"/finish", post),
-			Rights: onTable("Query", "PutItem", "UpdateItem"),
+			Rights: onTable("GetItem", "Query", "PutItem", "UpdateItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(d Deps) http.Handler { return finish.New(d.Jobs) },
 		},
@@ -145,7 +145,7 @@ func Catalogue() []Function {
 		},
 		{
 			Name: auth.JobsDeleteOutput, Routes: routes(named, del),
-			Rights: onTable("GetItem", "UpdateItem"),
+			Rights: onTable("GetItem", "PutItem", "UpdateItem"),
 			Memory: small, Timeout: quick,
 			HTTP: func(d Deps) http.Handler { return deleteoutput.New(d.Outputs) },
 		},

@@ -60,7 +60,7 @@ func TestImports(t *testing.T) {
 	}
 
 	// The layers of the domain, from the bottom: a package imports lower ones only.
-	layers := [][]string{{"table"}, {"users"}, {"idempotency", "jobs"}, {"outputs"}, {"uploads"}, {"cleanup"}}
+	layers := [][]string{{"table"}, {"users"}, {"idempotency"}, {"jobs"}, {"outputs"}, {"uploads"}, {"cleanup"}}
 	layer := func(path string) int { // -1 = not of the domain
 		name := strings.TrimPrefix(path, module+"/shared/")
 		return slices.IndexFunc(layers, func(names []string) bool { return slices.Contains(names, name) })
