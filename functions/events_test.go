@@ -89,7 +89,7 @@ func TestEvents(t *testing.T) {
 		auth.DocsOpenAPI: {200, api.OpenAPI()},
 		auth.DocsLimits: {200, `{"add_max_size":4400000,"upload_max_size":50000000000,"upload_seconds":86400` +
 			`,"part_min_size":5242880,"part_max_size":5368709120,"part_max_count":10000,"single_part_max_size":67108864,"parts_per_request":100,"part_link_seconds":900` +
-			`,"inline_max_size":4194304,"stream_max_size":200000000,"zip_max_outputs":10000,"link_seconds":900,"body_max_size":262144,"name_max_characters":200,"type_max_bytes":2048,"page_max_rows":1000}`},
+			`,"inline_max_size":4194304,"stream_max_size":200000000,"zip_max_outputs":10000,"link_seconds":900,"body_max_size":262144,"name_max_characters":200,"type_max_bytes":2048,"page_max_rows":1000,"job_max_outputs":1000}`},
 		auth.OutputsRetrieve:   {200, fmt.Sprintf(model, "null")},
 		auth.OutputsDestroy:    {204, ""},
 		auth.OutputsHardDelete: {200, fmt.Sprintf(trainLog, may4)},

@@ -10,6 +10,7 @@ import (
 	"joboutputs/shared/auth"
 	"joboutputs/shared/delivery"
 	"joboutputs/shared/filter"
+	"joboutputs/shared/jobs"
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/uploads"
 )
@@ -33,6 +34,7 @@ type answer struct {
 	NameMaxCharacters int64 `json:"name_max_characters"`
 	TypeMaxBytes      int64 `json:"type_max_bytes"`
 	PageMaxRows       int64 `json:"page_max_rows"`
+	JobMaxOutputs     int64 `json:"job_max_outputs"` // that its body lists
 }
 
 // New makes the action.
@@ -57,6 +59,7 @@ func New(u uploads.Limits) http.Handler {
 			NameMaxCharacters: outputs.MaxName,
 			TypeMaxBytes:      outputs.MaxType,
 			PageMaxRows:       filter.MaxLimit,
+			JobMaxOutputs:     jobs.MaxOutputs,
 		})
 	})
 }

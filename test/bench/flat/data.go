@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -22,7 +23,7 @@ const (
 	neighbors = 10 // other tenants, which together have a tenth of the rows
 
 	// generation is part of the tables' names: change it with what is in them.
-	generation = 1
+	generation = 2
 )
 
 func tableName(size int) string { return fmt.Sprintf("flat-%d-%d", generation, size) }
@@ -59,6 +60,11 @@ func fill(ctx context.Context, client *dynamodb.Client, size int, log io.Writer)
 	}
 	for i := range neighbors {
 		if err := fillTenant(ctx, client, name, fmt.Sprintf("other-%d", i), int64(size/10/neighbors)); err != nil {
+			return err
+		}
+	}
+	for some := range slices.Chunk(bigJobRows(size), batch) {
+		if err := write(ctx, client, name, some); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"joboutputs/shared/localaws"
 	"joboutputs/test/bench/load"
 	"joboutputs/test/bench/result"
 )
@@ -64,6 +65,9 @@ func Run(ctx context.Context, quick bool) ([]result.Table, error) {
 				Value: growth, Target: most,
 			})
 		}
+	}
+	if err := measureSteps(ctx, &table, localaws.DynamoDB(servers.DynamoDBEndpoint), tenants, p); err != nil {
+		return nil, err
 	}
 	list, err := whole(ctx, servers, p)
 	if err != nil {

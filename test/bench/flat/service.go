@@ -51,7 +51,7 @@ func serve(ctx context.Context, servers *localaws.Servers, size int) (*service, 
 	if err != nil {
 		return nil, err
 	}
-	if err := svc.Issuer.AddUser(issuer.User{Tenant: tenant, PK: 1, Username: user, Password: user, Admin: true, Active: true}); err != nil {
+	if err := svc.Issuer.AddUser(issuer.User{Tenant: tenant, PK: 1, Username: user, Password: user, Admin: true, Active: true, Nodes: []int64{1}}); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
