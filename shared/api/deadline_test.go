@@ -30,7 +30,7 @@ func untilLate(first string) http.Handler {
 // TestBeforeTheDeadline: a function that works for too long responds before Lambda ends it.
 func TestBeforeTheDeadline(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	response, err := edge(t).Buffered(untilLate(""))(ctx, one.Event(t))
 	if err != nil || response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(response.Body, `"code":"unavailable"`) {
@@ -57,7 +57,7 @@ func TestBrokenAtTheDeadline(t *testing.T) {
 		}
 	})
 	for name, h := range map[string]http.Handler{"it works": untilLate("the beginning"), "nobody reads": endless} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		logged := &lines{more: make(chan string, 9)}
 		edge := api.Edge{Log: slog.New(slog.NewJSONHandler(logged, nil)), Now: func() time.Time { return apitest.Now }}

@@ -43,7 +43,7 @@ type StreamedHandler = func(context.Context, events.APIGatewayProxyRequest) (*ev
 // Buffered serves a handler whose whole answer fits a Lambda's 6 MB.
 func (e Edge) Buffered(h http.Handler) BufferedHandler {
 	return func(ctx context.Context, event events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
-		own, cancel := early(ctx)
+		own, cancel := before(ctx, spare)
 		defer cancel()
 		r, rec, err := e.request(own, event)
 		if err != nil {
@@ -65,7 +65,7 @@ func (e Edge) Buffered(h http.Handler) BufferedHandler {
 // does not grow with the answer. Status and headers are fixed at the first write.
 func (e Edge) Streamed(h http.Handler) StreamedHandler {
 	return func(ctx context.Context, event events.APIGatewayProxyRequest) (*events.APIGatewayProxyStreamingResponse, error) {
-		own, cancel := early(ctx)
+		own, cancel := before(ctx, spare)
 		r, rec, err := e.request(own, event)
 		if err != nil {
 			cancel()
@@ -75,11 +75,13 @@ func (e Edge) Streamed(h http.Handler) StreamedHandler {
 		w := &streamedWriter{header: http.Header{}, rec: rec, pipe: pipe, begun: make(chan struct{}), head: r.Method == http.MethodHead}
 		// A client that reads too slowly for the function's time ends the response, as does one
 		// that goes away.
-		late := context.AfterFunc(own, func() { body.CloseWithError(errLate) })
+		last, cancelLast := before(ctx, spare/2)
+		inTime := context.AfterFunc(last, func() { body.CloseWithError(errLate) })
 		go func() {
 			defer cancel()
+			defer cancelLast()
 			aborted := serve(h, w, r)
-			late()
+			inTime()
 			w.begin(http.StatusOK) // for a handler that wrote nothing
 			rec.status = w.status
 			// The log line comes first: Lambda may freeze the function once the response has ended.
@@ -108,14 +110,15 @@ var (
 // Lambda ends a function at its deadline without one.
 const spare = time.Second
 
-// early ends a function's work before its deadline: a second, or a tenth of the time if
-// that is less.
-func early(ctx context.Context) (context.Context, context.CancelFunc) {
+// before is a context that ends a while before the function's deadline: for a function of
+// less than ten seconds, a share of it.
+func before(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithDeadline(ctx, deadline.Add(-min(spare, time.Until(deadline)/10)))
+	share := time.Duration(min(1, time.Until(deadline).Seconds()/10) * float64(while))
+	return context.WithDeadline(ctx, deadline.Add(-share))
 }
 
 // serve runs the handler and reports whether it gave up in the middle of its answer.

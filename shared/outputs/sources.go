@@ -21,6 +21,7 @@ const pageSize = 1000
 // source is one place where rows are read, in the order it keeps them, in the background:
 // one page ahead of what was taken, or, where more has to be asked for, none.
 type source struct {
+	ctx   context.Context // its reads end with it, perhaps without a page that says so
 	pages <-chan rowPage
 	more  chan<- struct{} // nil: nothing has to be asked for
 	taken bool            // a page that nothing was asked for after
@@ -43,6 +44,9 @@ func (s *source) fill() error {
 		page, ok := <-s.pages
 		if page.err != nil {
 			return page.err
+		}
+		if !ok && s.ctx.Err() != nil {
+			return table.StoreError(s.ctx.Err(), "read outputs")
 		}
 		s.rows, s.done, s.taken = page.rows, !ok, ok
 	}
@@ -79,9 +83,9 @@ func merge(sources []*source, compare func(a, b *Output) int) iter.Seq2[Output, 
 func (s *Store) sources(ctx context.Context, tenant string, plan filter.Plan, spec *filter.Spec, after *filter.Row, keep func(*Output) bool) []*source {
 	switch plan.Access {
 	case filter.ByPK:
-		return []*source{single(keep, func() (Output, error) { return s.Output(ctx, tenant, plan.PK) })}
+		return []*source{single(ctx, keep, func() (Output, error) { return s.Output(ctx, tenant, plan.PK) })}
 	case filter.ByName:
-		return []*source{single(keep, func() (Output, error) {
+		return []*source{single(ctx, keep, func() (Output, error) {
 			return s.readOutput(ctx, table.NameKey(tenant, plan.Job, plan.Name, plan.Type))
 		})}
 	case filter.ByJob:
@@ -113,7 +117,7 @@ func (s *Store) firstPage(limit int) int {
 }
 
 // single is the source of one row that may not exist.
-func single(keep func(*Output) bool, read func() (Output, error)) *source {
+func single(ctx context.Context, keep func(*Output) bool, read func() (Output, error)) *source {
 	o, err := read()
 	pages := make(chan rowPage, 1)
 	defer close(pages)
@@ -124,7 +128,7 @@ func single(keep func(*Output) bool, read func() (Output, error)) *source {
 	case keep(&o):
 		pages <- rowPage{rows: []Output{o}}
 	}
-	return &source{pages: pages}
+	return &source{ctx: ctx, pages: pages}
 }
 
 // timeline is a query of one shard, within the plan's time range and after the cursor.
@@ -205,7 +209,7 @@ func (s *Store) read(ctx context.Context, keep func(*Output) bool, size int, que
 			start, size = next, min(size*pageGrowth, pageSize)
 		}
 	}()
-	return &source{pages: pages, more: more}
+	return &source{ctx: ctx, pages: pages, more: more}
 }
 
 func readPage(ctx context.Context, q *dynamo.Query, keep func(*Output) bool) ([]Output, dynamo.PagingKey, error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"joboutputs/shared/filter"
 	"joboutputs/shared/jobs"
 	"joboutputs/shared/localaws"
 	"joboutputs/shared/localaws/storetest"
@@ -76,6 +77,22 @@ func prepared(t *testing.T) (*storetest.Stores, []action) {
 			defer body.Close()
 			_, err = io.ReadAll(body)
 			return err
+		}},
+		{"list", func(ctx context.Context, s *storetest.Stores) error {
+			spec, err := filter.Parse(nil)
+			if err != nil {
+				return err
+			}
+			listing, err := s.Outputs.List(ctx, tenant, spec)
+			if err != nil {
+				return err
+			}
+			for _, err := range listing.Rows {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
 		}},
 		{"destroy", func(ctx context.Context, s *storetest.Stores) error {
 			_, err := s.Outputs.Destroy(ctx, alice, o.PK, "")
@@ -232,7 +249,7 @@ func TestOutcome(t *testing.T) {
 			t.Parallel()
 			s, actions := prepared(t)
 			for _, a := range actions {
-				if slices.Contains([]string{"retrieve a job", "retrieve", "download"}, a.name) {
+				if slices.Contains([]string{"retrieve a job", "retrieve", "download", "list"}, a.name) {
 					continue
 				}
 				failing := s.With(quick).Hooked(storetest.Fail("TransactWriteItems", tc.errs...))
