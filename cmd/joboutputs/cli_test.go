@@ -184,14 +184,15 @@ func TestUsage(t *testing.T) {
 
 // TestExitCodes are those of the help.
 func TestExitCodes(t *testing.T) {
-	for status, want := range map[int]int{400: 1, 401: 4, 403: 4, 404: 3, 409: 5, 413: 1, 422: 5, 500: 1, 200: 0} {
+	for status, want := range map[int]int{400: 1, 401: 4, 403: 4, 404: 3, 409: 5, 413: 1, 422: 5, 429: 7, 500: 7, 503: 7, 200: 0} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "3600") // longer than the command waits
 			w.WriteHeader(status)
 			fmt.Fprintf(w, `{"pk":1,"detail":"Because.","code":"x"}`)
 		}))
 		r := newRig(t, server.URL)
 		r.env["JOBOUTPUTS_TOKEN"] = "t"
-		if got := r.run("jobs", "finish", "1", "--node", "1"); got.code != want || want != 0 && !strings.Contains(got.err, "joboutputs: Because.") {
+		if got := r.run("jobs", "finish", "1", "--node", "1"); got.code != want || want != 0 && !strings.Contains(got.err, "Because.") {
 			t.Errorf("%d: exit %d, want %d\n%s", status, got.code, want, got.err)
 		}
 		server.Close()

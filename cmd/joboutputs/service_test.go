@@ -60,7 +60,8 @@ func TestService(t *testing.T) {
 	if out := r.ok("jobs", "start", "42", "--node", "1"); !regexp.MustCompile(`state +running\n`).MatchString(out) {
 		t.Errorf("started:\n%s", out)
 	}
-	r.fails(codeConflict, "jobs show", "jobs", "start", "42", "--node", "1")
+	r.ok("jobs", "start", "42", "--node", "1") // again, it changes nothing
+	r.fails(codeConflict, "jobs show", "jobs", "release", "42", "--node", "1")
 
 	// Many files at once, in directories.
 	const many = 40
