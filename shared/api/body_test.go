@@ -1,11 +1,16 @@
 package api_test
 
 import (
+	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"joboutputs/shared/api"
+	"joboutputs/shared/api/apitest"
+	"joboutputs/shared/auth"
 	"joboutputs/shared/problem"
 )
 
@@ -132,5 +137,63 @@ func check(t *testing.T, got string, err error, want string, code problem.Kind, 
 	f, ok := problem.As(err)
 	if !ok || f.Kind != code || !strings.Contains(f.Message, detail) {
 		t.Errorf("got %.200q, %v; want %s with %q", got, err, code, detail)
+	}
+}
+
+// TestCodedBody: a body that has a content coding is read by no action, whatever it holds.
+func TestCodedBody(t *testing.T) {
+	reads := map[string]func(*http.Request) error{
+		"JSON":    func(r *http.Request) error { _, err := api.Body(r); return err },
+		"content": func(r *http.Request) error { _, err := io.ReadAll(r.Body); return err },
+	}
+	for _, tt := range []struct {
+		name  string
+		lines []string // of Content-Encoding
+		want  int
+	}{
+		{"no header", nil, 200},
+		{"empty", []string{""}, 200},
+		{"identity", []string{"identity"}, 200},
+		{"identity in capitals", []string{"IDENTITY"}, 200},
+		{"identity twice, and nothing", []string{"identity, , identity", ""}, 200},
+		{"gzip", []string{"gzip"}, 415},
+		{"gzip in capitals", []string{"GZIP"}, 415},
+		{"deflate", []string{"deflate"}, 415},
+		{"a coding nobody knows", []string{"x"}, 415},
+		{"in a list", []string{"identity,gzip"}, 415},
+		{"in a second line", []string{"identity", "br"}, 415},
+	} {
+		for kind, read := range reads {
+			h := api.Handle(auth.JobsAddOutput, func(w http.ResponseWriter, r *http.Request, _ auth.Principal) error {
+				if err := read(r); err != nil {
+					return err
+				}
+				return api.JSON(w, http.StatusOK, "read")
+			})
+			event := apitest.Call{Method: "POST", Resource: named, Params: add, As: apitest.Admin, JSON: "{}"}.Event(t)
+			if tt.lines != nil {
+				event.MultiValueHeaders["content-encoding"] = tt.lines
+			}
+			edge := api.Edge{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return apitest.Now }}
+			got, err := edge.Buffered(h)(t.Context(), event)
+			if err != nil || got.StatusCode != tt.want {
+				t.Errorf("%s, %s: %d %s (%v), want %d", tt.name, kind, got.StatusCode, got.Body, err, tt.want)
+			}
+		}
+	}
+	// Who may not call the action is told so, and not of the coding.
+	h := api.Handle(auth.OutputsDestroy, func(_ http.ResponseWriter, r *http.Request, _ auth.Principal) error {
+		_, err := api.Body(r)
+		return err
+	})
+	call := apitest.Call{Method: "DELETE", Resource: outputs, Params: map[string]string{"pk": "1"}, Body: "x", Header: map[string]string{"Content-Encoding": "gzip"}}
+	for _, tt := range []struct {
+		as   auth.Principal
+		want int
+	}{{auth.Principal{}, 401}, {apitest.Bob, 403}, {apitest.Admin, 415}} {
+		call.As = tt.as
+		if got := call.Do(t, h); got.Status != tt.want {
+			t.Errorf("%q: %s, want %d", tt.as.Username, got.Line(), tt.want)
+		}
 	}
 }

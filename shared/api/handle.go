@@ -39,6 +39,7 @@ func Handle(action auth.Action, fn Func) http.Handler {
 		allowCrossOrigin(w, r)
 		p, err := admit(r, action, rec)
 		if err == nil {
+			refuseCoded(r)
 			if p.Tenant != "" { // from here on, whatever is called is called on behalf of this tenant
 				r = r.WithContext(auth.WithTenant(r.Context(), p.Tenant))
 			}

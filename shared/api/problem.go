@@ -33,6 +33,7 @@ var statuses = map[problem.Kind]int{
 	problem.InvalidFilter:        http.StatusBadRequest,
 	problem.InvalidName:          http.StatusBadRequest,
 	problem.UnsupportedMediaType: http.StatusUnsupportedMediaType,
+	problem.DigestMismatch:       http.StatusBadRequest,
 	problem.PayloadTooLarge:      http.StatusRequestEntityTooLarge,
 	problem.ResultTooLarge:       http.StatusRequestEntityTooLarge,
 	problem.RangeNotSatisfiable:  http.StatusRequestedRangeNotSatisfiable,

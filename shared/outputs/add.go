@@ -30,9 +30,10 @@ import (
 type Addition struct {
 	Job         int64
 	Name, Type  string
-	ContentType string // as declared; "" = not
-	Content     []byte // all of it; an empty output is an output
-	Key         string // the caller's idempotency key; "" = none
+	ContentType string             // as declared; "" = not
+	Content     []byte             // all of it; an empty output is an output
+	SHA256      *[sha256.Size]byte // of the content, from who has computed it already; nil = not
+	Key         string             // the caller's idempotency key; "" = none
 }
 
 // Add stores an output, whose creator is the caller. What could be refused is refused before
@@ -54,7 +55,11 @@ func (s *Store) Add(ctx context.Context, p auth.Principal, a Addition) (Output, 
 	if err := CheckName(a.Name, a.Type); err != nil {
 		return Output{}, err
 	}
-	sum := sha256.Sum256(a.Content)
+	if a.SHA256 == nil {
+		sum := sha256.Sum256(a.Content)
+		a.SHA256 = &sum
+	}
+	sum := *a.SHA256
 	tenant, creator := p.Tenant, users.Of(p)
 	call := idempotency.New(s.t, tenant, creator, a.Key, "add", []any{a.Job, a.Name, a.Type}, []any{a.ContentType, hex.EncodeToString(sum[:])})
 	creatorPK, earlier, err := Admit(ctx, s.t, p, auth.JobsAddOutput, Named{a.Job, a.Name, a.Type}, call)

@@ -33,7 +33,8 @@ const (
 	InvalidRequest       Kind = "invalid_request"        // the request is JSON, but not what the action takes
 	InvalidFilter        Kind = "invalid_filter"         // the list specification is not in the language
 	InvalidName          Kind = "invalid_name"           // an output's name or type is outside the limits
-	UnsupportedMediaType Kind = "unsupported_media_type" // the body is not declared as JSON
+	UnsupportedMediaType Kind = "unsupported_media_type" // the body is not declared as JSON, or has a content coding
+	DigestMismatch       Kind = "digest_mismatch"        // the content is not what the request's digest says
 	PayloadTooLarge      Kind = "payload_too_large"      // the body is over the action's limit
 	ResultTooLarge       Kind = "result_too_large"       // the answer would be over the limit
 	RangeNotSatisfiable  Kind = "range_not_satisfiable"  // no byte of the content is in the range

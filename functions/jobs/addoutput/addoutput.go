@@ -5,6 +5,7 @@ package addoutput
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,7 +26,8 @@ type store interface {
 	Add(ctx context.Context, p auth.Principal, a outputs.Addition) (outputs.Output, error)
 }
 
-// New makes the action. Content-Disposition, which UFDL requires, is not read.
+// New makes the action. Content that does not have the digests its request states is not
+// stored. Content-Disposition, which UFDL requires, is not read.
 func New(s store) http.Handler {
 	return api.Handle(auth.JobsAddOutput, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
 		job, err := api.PK(r, "pk")
@@ -40,12 +42,17 @@ func New(s store) http.Handler {
 		if err != nil {
 			return err
 		}
+		sum := sha256.Sum256(content)
+		if err := checkDigests(r.Header, content, sum); err != nil {
+			return err
+		}
 		o, err := s.Add(r.Context(), p, outputs.Addition{
 			Job:         job,
 			Name:        r.PathValue("name"),
 			Type:        r.PathValue("type"),
 			ContentType: contentType(r),
 			Content:     content,
+			SHA256:      &sum,
 			Key:         key,
 		})
 		if err != nil {

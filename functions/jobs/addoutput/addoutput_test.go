@@ -63,6 +63,8 @@ func TestAddOutput(t *testing.T) {
 		{Name: "an admin for a node", Call: post.By(granted(apitest.Admin, 1)), Want: added, Asked: `add "log"/"txt" to 5 of demo, by admin for node 1`},
 		{Name: "a node that does not own it, as the store says", Call: post.By(apitest.For(apitest.Alice, 1)), Err: problem.Forbidden(), Want: forbidden,
 			Asked: `add "log"/"txt" to 5 of demo, by alice for node 1`},
+		{Name: "coded content", Call: post.With("Content-Encoding", "gzip"),
+			Want: `415 unsupported_media_type: Content-Encoding: the body must be sent without a content coding, not in "gzip".`},
 		{Name: "a user who sends no node", Call: post.By(apitest.Alice), Want: forbidden},
 		{Name: "a user and a pk that cannot be", Call: post.By(apitest.Bob).On("pk", "0"), Want: forbidden},
 		refused(problem.InvalidName, "The output's name is empty.", "400 invalid_name"),

@@ -258,6 +258,8 @@ func BodySteps(call Call, want, asked string) []Step {
 		{Name: "a body without a type", Call: with("{}", ""), Want: `415 unsupported_media_type: Unsupported media type "" in request.`},
 		{Name: "a text", Call: with("{}", "text/plain"), Want: `415 unsupported_media_type: Unsupported media type "text/plain" in request.`},
 		{Name: "a form", Call: with("a=b", "application/x-www-form-urlencoded"), Want: `415 unsupported_media_type: Unsupported media type "application/x-www-form-urlencoded" in request.`},
+		{Name: "a coded body", Call: with("{}", "application/json").With("Content-Encoding", "gzip"), Want: `415 unsupported_media_type: Content-Encoding: the body must be sent without a content coding, not in "gzip".`},
+		{Name: "the coding identity", Call: with("{}", "application/json").With("Content-Encoding", "identity"), Want: want, Asked: asked},
 		{Name: "over 256 KiB", Call: with(strings.Repeat(" ", 256<<10)+"{}", "application/json"), Want: "413 payload_too_large: The body is over 262144 bytes."},
 		{Name: "over 16 deep", Call: with(strings.Repeat("[", 17)+strings.Repeat("]", 17), "application/json"), Want: "400 invalid_json: The body is nested more than 16 deep."},
 		{Name: "an array of one", Call: with("[1]", "application/json"), Want: mustBe + ": element 0 of the array is not a pair of a name and a value."},
