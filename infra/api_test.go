@@ -200,8 +200,11 @@ func TestPreflight(t *testing.T) {
 			if got := m.header("Access-Control-Allow-Origin"); got != origins[0] {
 				t.Errorf("%s allows %s", key, got)
 			}
-			if !slices.Contains(strings.Split(m.header("Access-Control-Allow-Headers"), ", "), "Node-Id") {
-				t.Errorf("%s does not allow Node-Id", key)
+			allowed := strings.Split(m.header("Access-Control-Allow-Headers"), ", ")
+			for _, name := range []string{"Authorization", "Node-Id", "Idempotency-Key", "Repr-Digest", "Content-Digest", "Content-MD5", "X-Amz-Checksum-Sha256"} {
+				if !slices.Contains(allowed, name) {
+					t.Errorf("%s does not allow %s", key, name)
+				}
 			}
 			text := str(m.get("Integration.IntegrationResponses.0.ResponseTemplates.application/json"))
 			for _, origin := range origins[1:] {

@@ -18,7 +18,6 @@ import (
 	"joboutputs/functions"
 	"joboutputs/infra/local/gateway"
 	"joboutputs/shared/api"
-	"joboutputs/shared/uploads"
 )
 
 // TestAsTheLocalGateway holds that what API Gateway answers by itself is, header for
@@ -32,6 +31,7 @@ func TestAsTheLocalGateway(t *testing.T) {
 	mocks := tmpl.methods()
 	for _, tt := range []struct {
 		method, path, token string
+		coding              string // Content-Encoding
 		kind                string // of the gateway response, or
 		mock                string // the mock method that answers
 	}{
@@ -41,13 +41,17 @@ func TestAsTheLocalGateway(t *testing.T) {
 		{method: "GET", path: "/v1/job-outputs/5", token: "bad", kind: "UNAUTHORIZED"},
 		{method: "GET", path: "/v1/job-outputs/5", token: "denied", kind: "ACCESS_DENIED"},
 		{method: "GET", path: "/v1/job-outputs/5", token: "broken", kind: "AUTHORIZER_FAILURE"},
+		{method: "POST", path: "/v1/job-outputs/list", token: "good", coding: "br", kind: "UNSUPPORTED_MEDIA_TYPE"},
+		{method: "POST", path: "/v1/job-outputs/list", token: "good", kind: "INTEGRATION_TIMEOUT"},
+		{method: "POST", path: "/v1/job-outputs/list", token: "good", kind: "INTEGRATION_FAILURE"},
+		{method: "POST", path: "/v1/job-outputs/list", token: "good", kind: "DEFAULT_5XX"},
 		{method: "POST", path: "/v1/job-outputs/create", token: "good", mock: "POST /v1/job-outputs/create"},
 		{method: "PUT", path: "/v1/job-outputs/5", token: "good", mock: "PUT /v1/job-outputs/{pk}"},
 		{method: "PATCH", path: "/v1/job-outputs/5", token: "good", mock: "PATCH /v1/job-outputs/{pk}"},
 		{method: "POST", path: "/v1/job-outputs/5", mock: "ANY /v1/job-outputs/{pk}"},
 	} {
 		t.Run(tt.method+" "+tt.path+" "+tt.token, func(t *testing.T) {
-			got := locally(t, tt.method, tt.path, tt.token)
+			got := locally(t, tt.method, tt.path, tt.token, tt.coding)
 			if tt.mock != "" {
 				m := mocks[tt.mock]
 				compare(t, got, m.status(), m.get("Integration.IntegrationResponses.0"), "method.response.header.")
@@ -63,10 +67,10 @@ func TestAsTheLocalGateway(t *testing.T) {
 		switch name {
 		case "ANY":
 			if !strings.Contains(m.header("Allow"), http.MethodPatch) {
-				compare(t, locally(t, http.MethodPatch, path, ""), m.status(), m.get("Integration.IntegrationResponses.0"), "method.response.header.")
+				compare(t, locally(t, http.MethodPatch, path, "", ""), m.status(), m.get("Integration.IntegrationResponses.0"), "method.response.header.")
 			}
 		case http.MethodOptions:
-			got := locally(t, name, path, "")
+			got := locally(t, name, path, "", "")
 			for header := range got.Header {
 				if header != "Date" && header != "Content-Length" && m.header(header) != got.Header.Get(header) {
 					t.Errorf("%s: %s is %q, and locally %q", key, header, m.header(header), got.Header.Get(header))
@@ -112,8 +116,9 @@ func compare(t *testing.T, local *http.Response, status string, r any, prefix st
 	}
 }
 
-// locally asks the local gateway, whose authorizer knows a few tokens.
-func locally(t *testing.T, method, path, token string) *http.Response {
+// locally asks the local gateway, whose authorizer knows a few tokens, and whose functions
+// crash.
+func locally(t *testing.T, method, path, token, coding string) *http.Response {
 	t.Helper()
 	authorizer := func(_ context.Context, e events.APIGatewayCustomAuthorizerRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
 		var answer events.APIGatewayCustomAuthorizerResponse
@@ -129,13 +134,18 @@ func locally(t *testing.T, method, path, token string) *http.Response {
 	}
 	rows := functions.Catalogue()
 	for i := range rows {
+		if rows[i].HTTP != nil {
+			rows[i].HTTP = func(functions.Deps) http.Handler {
+				return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("crashed") })
+			}
+			rows[i].Streamed = false
+		}
 		if rows[i].Authorizer != nil {
 			rows[i].Authorizer = func(functions.Deps) functions.Authorizer { return authorizer }
 		}
 	}
 	g := gateway.New(gateway.Config{
 		Functions: rows, Refused: functions.Refused, Log: slog.New(slog.DiscardHandler), Edge: api.Edge{Log: slog.New(slog.DiscardHandler), Now: time.Now},
-		Deps: functions.Deps{Uploads: uploads.New(nil, uploads.Limits{})}, // docs-limits reads its limits when it is made
 	})
 	r := httptest.NewRequest(method, path, nil)
 	r.Header.Set("Origin", "https://a.test")
@@ -144,6 +154,9 @@ func locally(t *testing.T, method, path, token string) *http.Response {
 	}
 	if token != "" {
 		r.Header.Set("Authorization", token)
+	}
+	if coding != "" {
+		r.Header.Set("Content-Encoding", coding)
 	}
 	w := httptest.NewRecorder()
 	g.ServeHTTP(w, r)

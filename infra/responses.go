@@ -25,6 +25,8 @@ const (
 	requestID    = "$context.requestId"
 	internalText = "Something went wrong on our side. It was logged under the request_id."
 	silentText   = "The service does not answer."
+	unknownText  = "The service did not respond in time; the request may have been carried out."
+	codedText    = "A body of this media type or content coding is not accepted here."
 	// tooLargeText covers both limits that a request can break: this one is the lower.
 	tooLargeText = "The request is too large: with the body in base64 and the headers it must be smaller than %d bytes, which is a body of about 4.5 MiB."
 	maxPayload   = 6 << 20 // bytes of a synchronous invocation's event
@@ -36,6 +38,7 @@ func gatewayResponses() map[string]*problem.Problem {
 	forbidden := problem.Forbidden()
 	internal := problem.New(problem.Internal, internalText)
 	unavailable := problem.New(problem.Unavailable, silentText).After(2 * time.Second)
+	unknown := problem.New(problem.OutcomeUnknown, unknownText).After(2 * time.Second)
 	throttled := problem.New(problem.Throttled, "Too many requests.").After(time.Second)
 	return map[string]*problem.Problem{
 		"UNAUTHORIZED":  problem.New(problem.NotAuthenticated, "%s", api.UnauthorizedText),
@@ -54,17 +57,25 @@ func gatewayResponses() map[string]*problem.Problem {
 
 		"BAD_REQUEST_PARAMETERS": problem.New(problem.InvalidRequest, "The request cannot be read."),
 		"BAD_REQUEST_BODY":       problem.New(problem.InvalidRequest, "The request cannot be read."),
-		"REQUEST_TOO_LARGE":      problem.New(problem.PayloadTooLarge, tooLargeText, maxPayload).With("limit", maxPayload),
-		"UNSUPPORTED_MEDIA_TYPE": problem.New(problem.UnsupportedMediaType, "This method is not served here with a body of that type."),
-		"THROTTLED":              throttled,
-		"QUOTA_EXCEEDED":         throttled,
+		"UNSUPPORTED_MEDIA_TYPE": problem.New(problem.UnsupportedMediaType, codedText),
 
+		// The guide says that this one cannot be customized, and testers that it has no effect.
+		// Without it, it is a DEFAULT_4XX: should that count, a 404 would be worse than this.
+		"REQUEST_TOO_LARGE": problem.New(problem.PayloadTooLarge, tooLargeText, maxPayload).With("limit", maxPayload),
+
+		"THROTTLED":      throttled,
+		"QUOTA_EXCEEDED": throttled,
+
+		// No function was called.
 		"AUTHORIZER_FAILURE":             unavailable,
-		"INTEGRATION_TIMEOUT":            unavailable,
-		"INTEGRATION_FAILURE":            unavailable,
 		"AUTHORIZER_CONFIGURATION_ERROR": internal,
 		"API_CONFIGURATION_ERROR":        internal,
-		"DEFAULT_5XX":                    internal,
+
+		// A function was called, and what it did is not known. A response of a function that is
+		// none is a DEFAULT_5XX.
+		"INTEGRATION_TIMEOUT": unknown,
+		"INTEGRATION_FAILURE": unknown,
+		"DEFAULT_5XX":         unknown,
 	}
 }
 
@@ -152,10 +163,10 @@ func preflightOptions() *awsapigateway.MethodOptions {
 
 func preflightHeaders() map[string]string {
 	return map[string]string{
-		"Access-Control-Allow-Headers": "Authorization, Content-Type, Node-Id, Idempotency-Key, Range, If-Range, If-None-Match",
+		"Access-Control-Allow-Headers": api.AllowHeaders,
 		"Access-Control-Allow-Methods": "",
 		"Access-Control-Allow-Origin":  "",
-		"Access-Control-Max-Age":       "7200", // the most that Chrome honours
+		"Access-Control-Max-Age":       api.PreflightAge,
 		"Allow":                        "",
 		"Vary":                         "Origin",
 	}

@@ -109,6 +109,14 @@ var integer = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`
 // exposed are the answer's headers a browser's script may read, besides the safelisted.
 const exposed = "Content-Disposition, Content-Range, ETag, Idempotent-Replay, Location, Repr-Digest, Repr-Length, Retry-After, X-Next-Cursor"
 
+// What the response to a preflight says, besides the methods and origins: which headers a
+// page may send, and for how many seconds the response is good, the most that Chrome honours.
+// Preflights end at the gateway, local or API Gateway.
+const (
+	AllowHeaders = "Authorization, Content-Type, Node-Id, Idempotency-Key, Range, If-Range, If-None-Match, Repr-Digest, Content-Digest, Content-MD5, X-Amz-Checksum-Sha256"
+	PreflightAge = "7200"
+)
+
 // allowCrossOrigin lets browsers of any origin read the answer: the API authenticates by
 // a header a page must hold, never by cookies, so an origin proves nothing.
 func allowCrossOrigin(w http.ResponseWriter, r *http.Request) {

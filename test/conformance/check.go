@@ -102,7 +102,8 @@ func (c *checker) mediaType(want string) {
 // headers are those that every answer has by its status.
 func (c *checker) headers(want *Want) {
 	h := c.got.Header
-	if challenge := h.Get("WWW-Authenticate"); (want.Status == 401) != strings.HasPrefix(challenge, "Bearer") {
+	challenge := cmp.Or(h.Get("WWW-Authenticate"), h.Get("X-Amzn-Remapped-Www-Authenticate")) // API Gateway renames a function's
+	if (want.Status == 401) != strings.HasPrefix(challenge, "Bearer") {
 		c.fail("WWW-Authenticate %q on %d", challenge, want.Status)
 	}
 	if want.Allow != nil {

@@ -22,7 +22,7 @@ const maxAnswer = 6<<20 + 100
 // answer passes a buffered function's answer on.
 func (x *exchange) answer(fn *function, response events.APIGatewayProxyResponse) *problem.Problem {
 	malformed := func(err error) *problem.Problem {
-		return problem.New(problem.Internal, internalText).Because(fmt.Errorf("%s: its answer: %w", fn.name, err))
+		return failed(fn, fmt.Errorf("its answer: %w", err))
 	}
 	wire, err := encode(response)
 	if err != nil {
@@ -74,7 +74,7 @@ func (x *exchange) stream(fn *function, wire io.Reader) *problem.Problem {
 		err = x.begin(head.StatusCode, head.Headers, head.MultiValueHeaders)
 	}
 	if err != nil {
-		return problem.New(problem.Internal, internalText).Because(fmt.Errorf("%s: its answer: %w", fn.name, err))
+		return failed(fn, fmt.Errorf("its answer: %w", err))
 	}
 	for _, cookie := range head.Cookies {
 		x.w.Header().Add("Set-Cookie", cookie)
@@ -114,21 +114,36 @@ func readMetadata(in *bufio.Reader, v any) error {
 	return nil
 }
 
+// remapped are the headers of responses that reach the client as X-Amzn-Remapped-….
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+func remapped() []string {
+	return []string{"Authorization", "Connection", "Content-Md5", "Date", "Max-Forwards", "Server", "User-Agent", "Www-Authenticate"}
+}
+
 // begin sets the headers of an answer. A name's list of values wins over its single one.
 func (x *exchange) begin(status int, single map[string]string, multi map[string][]string) error {
 	if status < 200 || status > 599 {
 		return fmt.Errorf("%d is not the status of an answer", status)
 	}
 	h := x.w.Header()
-	h["Content-Type"] = nil // net/http would guess one
+	h.Set("Content-Type", "application/json") // where the function names none
 	for name, value := range single {
 		h.Set(name, value)
 	}
 	for name, values := range multi {
 		h[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 	}
-	for _, name := range perHop {
+	for _, name := range append(perHop(), "Expect", "Host", "Proxy-Authenticate", "Via") {
 		h.Del(name)
+	}
+	for _, name := range remapped() {
+		if values, ok := h[name]; ok {
+			delete(h, name)
+			h["X-Amzn-Remapped-"+name] = values
+		}
+	}
+	if x.method == http.MethodHead && x.r.Method != http.MethodHead {
+		h.Del("Content-Length") // of the body that the client waits for, by its own method
 	}
 	return nil
 }

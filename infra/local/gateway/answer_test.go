@@ -60,28 +60,28 @@ func TestBufferedAnswers(t *testing.T) {
 		header   map[string]string // "" = absent
 	}{
 		{"text", "GET", &events.APIGatewayProxyResponse{StatusCode: 201, Body: "<html>é", MultiValueHeaders: h{"x-a": {"1"}}}, 201, "<html>é",
-			map[string]string{"X-A": "1", "Content-Type": "", "Content-Length": "8"}},
+			map[string]string{"X-A": "1", "Content-Type": "application/json", "Content-Length": "8"}},
 		{"bytes", "GET", &events.APIGatewayProxyResponse{StatusCode: 200, Body: "AP8=", IsBase64Encoded: true, Headers: map[string]string{"Content-Type": "a/b"}}, 200, "\x00\xff",
 			map[string]string{"Content-Type": "a/b", "Content-Length": "2"}},
 		{"both kinds of headers", "GET", &events.APIGatewayProxyResponse{StatusCode: 200, Headers: map[string]string{"X-A": "1", "X-B": "2"}, MultiValueHeaders: h{"X-A": {"3"}}}, 200, "",
 			map[string]string{"X-A": "3", "X-B": "2"}},
 		{"headers of the connection", "GET", &events.APIGatewayProxyResponse{StatusCode: 200, MultiValueHeaders: h{"Connection": {"close"}, "Upgrade": {"x"}}}, 200, "",
-			map[string]string{"Connection": "", "Upgrade": ""}},
+			map[string]string{"Connection": "", "X-Amzn-Remapped-Connection": "close", "Upgrade": ""}},
 		{"large", "GET", &events.APIGatewayProxyResponse{StatusCode: 200, Body: large}, 200, large, map[string]string{"Content-Length": fmt.Sprint(len(large))}},
 		{"HEAD", "HEAD", &events.APIGatewayProxyResponse{StatusCode: 200, MultiValueHeaders: h{"Content-Length": {"77"}}}, 200, "", map[string]string{"Content-Length": "77"}},
 		{"no content", "GET", &events.APIGatewayProxyResponse{StatusCode: 204}, 204, "", map[string]string{"Content-Length": ""}},
 		{"not modified", "GET", &events.APIGatewayProxyResponse{StatusCode: 304, MultiValueHeaders: h{"Etag": {`"x"`}}}, 304, "", map[string]string{"Etag": `"x"`}},
 
-		{"error", "GET", nil, 500, "internal", nil},
-		{"no status", "GET", &events.APIGatewayProxyResponse{}, 500, "internal", nil},
-		{"a status that is none", "GET", &events.APIGatewayProxyResponse{StatusCode: 101}, 500, "internal", nil},
-		{"not base64", "GET", &events.APIGatewayProxyResponse{StatusCode: 200, Body: "?", IsBase64Encoded: true}, 500, "internal", nil},
-		{"over 6 MB", "GET", &events.APIGatewayProxyResponse{StatusCode: 200, Body: strings.Repeat("x", maxAnswer)}, 500, "internal", nil},
+		{"error", "GET", nil, 503, "outcome_unknown", nil},
+		{"no status", "GET", &events.APIGatewayProxyResponse{}, 503, "outcome_unknown", nil},
+		{"a status that is none", "GET", &events.APIGatewayProxyResponse{StatusCode: 101}, 503, "outcome_unknown", nil},
+		{"not base64", "GET", &events.APIGatewayProxyResponse{StatusCode: 200, Body: "?", IsBase64Encoded: true}, 503, "outcome_unknown", nil},
+		{"over 6 MB", "GET", &events.APIGatewayProxyResponse{StatusCode: 200, Body: strings.Repeat("x", maxAnswer)}, 503, "outcome_unknown", nil},
 	} {
 		response.Store(tt.response)
 		got := f.send(t, tt.method+" /v1/auth/verify", "")
 		body := string(got.body)
-		if tt.status == 500 {
+		if tt.status == 503 {
 			body = got.code()
 		}
 		if got.status != tt.status || body != tt.body || got.err != nil || strings.Contains(body, "secret") {
@@ -111,9 +111,9 @@ func TestFunctionFails(t *testing.T) {
 		status       int
 		code, logged string
 	}{
-		"panic":         {func(http.ResponseWriter, *http.Request) { panic("secret") }, 500, "internal", "secret"},
-		"deaf":          {func(http.ResponseWriter, *http.Request) { <-hang }, 503, "unavailable", "timed out"},
-		"told the time": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 503, "unavailable", "timed out"},
+		"panic":         {func(http.ResponseWriter, *http.Request) { panic("secret") }, 503, "outcome_unknown", "secret"},
+		"deaf":          {func(http.ResponseWriter, *http.Request) { <-hang }, 503, "outcome_unknown", "timed out"},
+		"told the time": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 503, "outcome_unknown", "timed out"},
 	} {
 		f := start(t, verify(tt.fn), nil)
 		got := f.send(t, "GET /v1/auth/verify", "")
@@ -156,21 +156,25 @@ func TestRequestLimits(t *testing.T) {
 	}, "POST")}, nil)
 	zeros := func(n int) string { return strings.Repeat("\x00", n) }
 	for _, tt := range []struct {
-		size   int
-		status int
-		limit  string
+		size      int
+		status    int
+		mediaType string
+		body      string
 	}{
-		{4 << 20, 200, ""},
-		{4_700_000, 200, ""},
-		{maxPayload / 4 * 3, 413, "6291456 bytes"},
-		{10 << 20, 413, "6291456 bytes"},
-		{10<<20 + 1, 413, "10485760 bytes"},
-		{30 << 20, 413, "10485760 bytes"},
+		{4 << 20, 200, "application/json", ""},
+		{4_700_000, 200, "application/json", ""},
+		{maxPayload / 4 * 3, 413, "application/json", `{"message": "Request Too Long"}`},
+		{10 << 20, 413, "application/json", `{"message": "Request Too Long"}`},
+		{10<<20 + 1, 413, "text; charset=utf-8", "HTTP content length exceeded 10485760 bytes."},
+		{30 << 20, 413, "text; charset=utf-8", "HTTP content length exceeded 10485760 bytes."},
 	} {
-		chunked := fmt.Sprintf("POST /v1/auth/verify HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", tt.size, zeros(tt.size))
-		for kind, got := range map[string]*answer{"sized": f.send(t, "POST /v1/auth/verify", zeros(tt.size)), "chunked": f.raw(t, chunked)} {
-			if got.status != tt.status || !strings.Contains(got.detail(), tt.limit) || tt.status == 413 && got.code() != "payload_too_large" {
-				t.Errorf("%d %s: %d %s", tt.size, kind, got.status, got.body)
+		chunked := fmt.Sprintf("POST /v1/auth/verify HTTP/1.1\r\nHost: h\r\nOrigin: https://a.test\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", tt.size, zeros(tt.size))
+		for kind, got := range map[string]*answer{"sized": f.send(t, "POST /v1/auth/verify", zeros(tt.size), "Origin: https://a.test"), "chunked": f.raw(t, chunked)} {
+			if mediaType := got.header.Get("Content-Type"); got.status != tt.status || mediaType != tt.mediaType || string(got.body) != tt.body {
+				t.Errorf("%d %s: %d %s %.100s, want %d %s %s", tt.size, kind, got.status, mediaType, got.body, tt.status, tt.mediaType, tt.body)
+			}
+			if origin := got.header.Get("Access-Control-Allow-Origin"); tt.status == 413 && origin != "" {
+				t.Errorf("%d %s: %s may read what API Gateway says to nobody", tt.size, kind, origin)
 			}
 			if tt.status == 200 && length.Load() != int64(tt.size) {
 				t.Errorf("%d %s: the function got %d", tt.size, kind, length.Load())
@@ -180,7 +184,7 @@ func TestRequestLimits(t *testing.T) {
 
 	// Who asks first is told without sending.
 	got := f.raw(t, "POST /v1/auth/verify HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 20000000\r\n\r\n")
-	if got.status != 413 || got.code() != "payload_too_large" {
+	if got.status != 413 {
 		t.Errorf("expecting: %d %s", got.status, got.body)
 	}
 	got = f.raw(t, "POST /nothing HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 20\r\n\r\n")

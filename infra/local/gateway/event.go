@@ -1,14 +1,12 @@
 package gateway
 
 import (
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -35,20 +33,20 @@ const (
 // payload is the event that the function receives: the REST proxy format, payload 1.0,
 // as JSON.
 func (x *exchange) payload() ([]byte, *problem.Problem) {
-	single, multi, err := parseQuery(x.query)
-	if err != nil {
-		return nil, problem.New(problem.InvalidRequest, "The query has an invalid percent-escape.")
+	single, multi, f := parseQuery(x.query)
+	if f != nil {
+		return nil, f
 	}
-	body, f := x.body()
+	body, size, f := x.body()
 	if f != nil {
 		return nil, f
 	}
 	ip := sourceIP(x.r)
-	headers := x.headers(ip)
+	headers := x.headers(ip, size)
 	event := events.APIGatewayProxyRequest{
 		Resource:                        x.route.template,
 		Path:                            x.path,
-		HTTPMethod:                      x.r.Method,
+		HTTPMethod:                      x.method,
 		Headers:                         lastValues(headers),
 		MultiValueHeaders:               headers,
 		QueryStringParameters:           single,
@@ -65,7 +63,7 @@ func (x *exchange) payload() ([]byte, *problem.Problem) {
 			ResourcePath:     x.route.template,
 			Path:             x.path,
 			Authorizer:       x.authorizer,
-			HTTPMethod:       x.r.Method,
+			HTTPMethod:       x.method,
 			RequestTime:      x.start.UTC().Format("02/Jan/2006:15:04:05 -0700"),
 			RequestTimeEpoch: x.start.UnixMilli(),
 		},
@@ -77,7 +75,7 @@ func (x *exchange) payload() ([]byte, *problem.Problem) {
 		return nil, problem.New(problem.Internal, internalText).Because(fmt.Errorf("encode the event: %w", err))
 	}
 	if len(payload) >= maxPayload {
-		return nil, payloadTooLarge()
+		return nil, problem.New(problem.PayloadTooLarge, overPayload)
 	}
 	return payload, nil
 }
@@ -101,62 +99,46 @@ func encode(v any) ([]byte, error) {
 	return json.Marshal(v, jsonv1.DefaultOptionsV1(), json.Deterministic(false))
 }
 
-// staged ends the documents about size: only an add has a reason to be so large.
-const staged = " Larger contents go by staged upload: POST /v1/jobs/{pk}/uploads."
+// The bodies of the responses to a request over a limit, which are API Gateway's own: its
+// response REQUEST_TOO_LARGE cannot be customized. Seen on AWS in 2021
+// (koki-develop/lgtm-generator#10); the second also in AWS's Lambda Test Tool (aws-lambda-dotnet).
+const (
+	overRequest = "HTTP content length exceeded 10485760 bytes."
+	overPayload = `{"message": "Request Too Long"}`
+)
 
-// body is the request's body in base64.
-func (x *exchange) body() (string, *problem.Problem) {
-	tooLarge := problem.New(problem.PayloadTooLarge, "The body is over %d bytes, the most a request may have."+staged, maxRequest).With("limit", maxRequest)
-	if x.r.ContentLength > maxRequest {
-		return "", tooLarge
-	}
-	if x.r.ContentLength == 0 {
-		return "", nil
-	}
-	var text strings.Builder // encoded while it is read: a body is held once
-	text.Grow(base64.StdEncoding.EncodedLen(int(max(x.r.ContentLength, 0))))
-	encoder := base64.NewEncoder(base64.StdEncoding, &text)
-	buffer := make([]byte, 4<<10)
-	if x.r.ContentLength > int64(len(buffer)) {
-		buffer = make([]byte, 32<<10)
-	}
-	size, err := io.CopyBuffer(encoder, io.LimitReader(x.r.Body, maxRequest+1), buffer)
-	switch {
-	case err != nil: // the client went away, or its chunks are malformed
-		return "", problem.New(problem.InvalidRequest, "The body ended before it was complete.").Because(err)
-	case size > maxRequest:
-		return "", tooLarge
-	}
-	_ = encoder.Close() // writes what is left, which a Builder never refuses
-	if text.Len() >= maxPayload {
-		return "", payloadTooLarge()
-	}
-	return text.String(), nil
+// dropped are the headers of requests that API Gateway does not pass on to Lambda, or that
+// concern the connection alone (RFC 9110, section 7.6.1). Content-MD5 was passed on as
+// X-Amzn-Remapped-Content-MD5 in an older guide.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+func dropped() []string {
+	return append(perHop(), "Content-Md5", "Expect", "Max-Forwards", "Proxy-Authenticate", "Server", "Www-Authenticate", override)
 }
 
-func payloadTooLarge() *problem.Problem {
-	return problem.New(problem.PayloadTooLarge,
-		"The request is too large: with the body in base64 and the headers it must be smaller than %d bytes, which is a body of about 4.5 MiB."+staged,
-		maxPayload).With("limit", maxPayload)
+// perHop are headers of a connection that are passed on in neither direction.
+func perHop() []string {
+	return []string{"Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 }
 
-// perHop are headers that concern the connection, which a gateway does not pass on.
-// RFC 9110, section 7.6.1.
-var perHop = []string{
-	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
-	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
-}
+// override is the header by which a request says another method.
+const override = "X-Http-Method-Override"
 
-// headers are the request's headers as API Gateway passes them on. Names are in Go's
-// canonical case, not the sender's, which net/http does not keep; whoever reads them must
-// not care, as clients differ.
-func (x *exchange) headers(ip string) http.Header {
+// headers are the request's headers as API Gateway passes them on, with a body of so many
+// bytes. Names are in Go's canonical case, not the sender's, which net/http does not keep;
+// whoever reads them must not care, as clients differ.
+func (x *exchange) headers(ip string, size int64) http.Header {
 	headers := x.r.Header.Clone()
 	for name := range strings.SplitSeq(strings.Join(headers.Values("Connection"), ","), ",") {
 		delete(headers, http.CanonicalHeaderKey(textproto.TrimString(name)))
 	}
-	for _, name := range append(perHop, "Expect") {
+	for _, name := range append(dropped(), "Connection", "Proxy-Authorization") {
 		delete(headers, name)
+	}
+	if x.coded == DecodeWhole {
+		headers.Del("Content-Encoding")
+	}
+	if headers.Get("Content-Length") != "" { // which is generated from the body
+		headers.Set("Content-Length", strconv.FormatInt(size, 10))
 	}
 	if x.r.Host != "" {
 		headers.Set("Host", x.r.Host)
@@ -178,12 +160,14 @@ func lastValues(multi map[string][]string) map[string]string {
 	return single
 }
 
-var errQuery = errors.New("invalid escape in the query")
-
-// parseQuery decodes a query as API Gateway does: "&" separates, "+" is a space, and
-// nothing else is special (url.ParseQuery refuses a semicolon). No query is no map.
-func parseQuery(query string) (single map[string]string, multi map[string][]string, err error) {
-	for pair := range strings.SplitSeq(query, "&") {
+// parseQuery decodes a query as API Gateway does: "&" and ";" separate, "+" is a space, and
+// "|", "{" and "}" must be encoded. No query is no map.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
+func parseQuery(query string) (single map[string]string, multi map[string][]string, f *problem.Problem) {
+	if strings.ContainsAny(query, "|{}") {
+		return nil, nil, problem.New(problem.InvalidRequest, "The query has a character that must be percent-encoded.")
+	}
+	for pair := range strings.SplitSeq(strings.ReplaceAll(query, ";", "&"), "&") {
 		if pair == "" {
 			continue
 		}
@@ -191,7 +175,7 @@ func parseQuery(query string) (single map[string]string, multi map[string][]stri
 		name, err1 := url.QueryUnescape(rawName)
 		value, err2 := url.QueryUnescape(rawValue)
 		if err1 != nil || err2 != nil {
-			return nil, nil, errQuery
+			return nil, nil, problem.New(problem.InvalidRequest, "The query has an invalid percent-escape.")
 		}
 		if multi == nil {
 			multi = map[string][]string{}

@@ -18,7 +18,13 @@ import (
 // recorded serves one route by a function that hands the event out.
 func recorded(t *testing.T, name auth.Action, resource, method string) (*fixture, func() events.APIGatewayProxyRequest) {
 	t.Helper()
-	f := start(t, []functions.Function{row(name, resource, nil, method)}, nil)
+	return recordedAs(t, nil, name, resource, method)
+}
+
+// recordedAs does so after change had its way with the configuration.
+func recordedAs(t *testing.T, change func(*fixture), name auth.Action, resource, method string) (*fixture, func() events.APIGatewayProxyRequest) {
+	t.Helper()
+	f := start(t, []functions.Function{row(name, resource, nil, method)}, change)
 	seen := make(chan events.APIGatewayProxyRequest, 1)
 	f.becomes(method, resource, func(_ context.Context, e events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 		seen <- e
@@ -30,7 +36,7 @@ func recorded(t *testing.T, name auth.Action, resource, method string) (*fixture
 func TestEvent(t *testing.T) {
 	f, event := recorded(t, auth.JobsAddOutput, "/v1/jobs/{pk}/outputs/{name}/{type}", "POST")
 	path := "/v1/jobs/7/outputs/a%20b%2B+%C3%A9/%4aSON%3C%3E"
-	got := f.raw(t, "POST "+path+"?b=1&a+b=%26%2B+x&b=%C3%A9&flag&;=;&&c= HTTP/1.1\r\n"+
+	got := f.raw(t, "POST "+path+"?b=1&a+b=%26%2B+x&b=%C3%A9&flag;d=3;;b=4&&c=%7C%7B%3B%7D HTTP/1.1\r\n"+
 		"Host: example.test:99\r\nnode-id: 1\r\nNode_Id: 2\r\nx-twice: one\r\nX-Twice: two\r\nX-Forwarded-For: 192.0.2.9\r\n"+
 		"Connection: close, X-Hop\r\nX-Hop: gone\r\nTE: gzip\r\nUser-Agent: ua\r\n"+bearer+"\r\nContent-Length: 4\r\n\r\n\x00\xff\xfeZ")
 	if got.status != 204 {
@@ -53,8 +59,8 @@ func TestEvent(t *testing.T) {
 			"Host": {"example.test:99"}, "Node-Id": {"1"}, "Node_id": {"2"}, "X-Twice": {"one", "two"}, "X-Forwarded-For": {"192.0.2.9, 127.0.0.1"},
 			"X-Forwarded-Proto": {"http"}, "User-Agent": {"ua"}, "Authorization": {"Bearer good"}, "Content-Length": {"4"},
 		},
-		QueryStringParameters:           map[string]string{"b": "é", "a b": "&+ x", "flag": "", ";": ";", "c": ""},
-		MultiValueQueryStringParameters: map[string][]string{"b": {"1", "é"}, "a b": {"&+ x"}, "flag": {""}, ";": {";"}, "c": {""}},
+		QueryStringParameters:           map[string]string{"b": "4", "a b": "&+ x", "flag": "", "d": "3", "c": "|{;}"},
+		MultiValueQueryStringParameters: map[string][]string{"b": {"1", "é", "4"}, "a b": {"&+ x"}, "flag": {""}, "d": {"3"}, "c": {"|{;}"}},
 		PathParameters:                  map[string]string{"pk": "7", "name": "a%20b%2B+%C3%A9", "type": "%4aSON%3C%3E"},
 		RequestContext: events.APIGatewayProxyRequestContext{
 			AccountID: account, Stage: "local", DomainName: domain, APIID: apiID, RequestID: id, Protocol: "HTTP/1.1",
@@ -106,6 +112,31 @@ func TestPayload(t *testing.T) {
 	}
 	if strings.Count(string(wire), `"body":`) != 1 {
 		t.Errorf("body stands twice in %s", wire)
+	}
+}
+
+// TestRawQuery: characters that API Gateway refuses in a query are refused here.
+func TestRawQuery(t *testing.T) {
+	f, event := recorded(t, auth.AuthVerify, "/v1/auth/verify", "POST")
+	for _, query := range []string{"a=|", "a=b|c", "{a}=1", "a={", "a=}", "|"} {
+		if got := f.send(t, "POST /v1/auth/verify?"+query, ""); got.status != 400 || got.code() != "invalid_request" {
+			t.Errorf("%s: %d %s", query, got.status, got.body)
+		}
+	}
+	for query, want := range map[string]map[string]string{
+		"a=%7C%7b%7D":   {"a": "|{}"},
+		"a=1;b=2":       {"a": "1", "b": "2"},
+		"a=1;":          {"a": "1"},
+		"a=1%3Bb=2":     {"a": "1;b=2"},
+		"a=\"<>[]^`\\'": {"a": "\"<>[]^`\\'"},
+	} {
+		if got := f.send(t, "POST /v1/auth/verify?"+query, ""); got.status != 204 {
+			t.Errorf("%s: %d %s", query, got.status, got.body)
+			continue
+		}
+		if diff := cmp.Diff(want, event().QueryStringParameters); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", query, diff)
+		}
 	}
 }
 

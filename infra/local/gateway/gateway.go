@@ -5,10 +5,11 @@
 // tests call it to reach every function as a client would.
 //
 // It decides in this order: route (404), method (405), token (401), refused routes (403),
-// query (400), size (413), function.
+// query (400), content coding (415), size (413), function.
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -31,6 +32,7 @@ type Config struct {
 	Refused   []functions.Route    // routes answered 403 to whoever is authenticated
 	Edge      api.Edge             // what functions are served with; its Now is also the gateway's
 	Log       *slog.Logger
+	Coded     Coding // what becomes of request bodies with a content coding
 
 	TokenTTL   time.Duration // how long an authorizer's answer is used again; 0 = 60 s, < 0 = never
 	TokenCache int           // how many such answers are kept; 0 = 1,000
@@ -42,13 +44,14 @@ type Gateway struct {
 	routes []*route
 	tokens *tokens
 	now    func() time.Time
+	coded  Coding
 	log    *slog.Logger
 }
 
 // New makes a gateway. It panics if two rows of the catalogue claim one method of one
 // route, or if there are two authorizers.
 func New(c Config) *Gateway {
-	g := &Gateway{now: c.Edge.Now, log: c.Log, tokens: newTokens(c)}
+	g := &Gateway{now: c.Edge.Now, log: c.Log, coded: c.Coded, tokens: newTokens(c)}
 	for _, row := range c.Functions {
 		if row.HTTP == nil {
 			continue
@@ -90,7 +93,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
 		r.Method = method
 	}
-	x := &exchange{w: w, r: r, id: newRequestID(), start: g.now()}
+	x := &exchange{w: w, r: r, id: newRequestID(), start: g.now(), coded: g.coded}
+	x.method = cmp.Or(strings.ToUpper(strings.TrimSpace(r.Header.Get(override))), r.Method)
 	x.path, x.query = target(r.RequestURI)
 	if f := g.serve(x); f != nil {
 		g.refuse(x, f)
@@ -103,6 +107,8 @@ type exchange struct {
 	r           *http.Request
 	id          string // the request's id, in the event, in problem documents and in logs
 	start       time.Time
+	coded       Coding
+	method      string // that the request is for: its own, or that of X-HTTP-Method-Override
 	path, query string // as the client sent them
 
 	route      *route
@@ -116,14 +122,14 @@ func (g *Gateway) serve(x *exchange) *problem.Problem {
 	if x.route, x.params, f = g.match(x.path); f != nil {
 		return f
 	}
-	if x.r.Method == http.MethodOptions {
+	if x.method == http.MethodOptions {
 		g.options(x)
 		return nil
 	}
-	fn, known := x.route.methods[x.r.Method]
+	fn, known := x.route.methods[x.method]
 	if !known {
 		x.w.Header().Set("Allow", x.route.allow())
-		return problem.New(problem.MethodNotAllowed, "Method \"%s\" not allowed.", x.r.Method)
+		return problem.New(problem.MethodNotAllowed, "Method \"%s\" not allowed.", x.method)
 	}
 	if fn == nil || !fn.open() {
 		if x.authorizer, f = g.tokens.check(x); f != nil {
@@ -156,8 +162,8 @@ func (g *Gateway) options(x *exchange) {
 	}
 	if x.r.Header.Get("Origin") != "" && x.r.Header.Get("Access-Control-Request-Method") != "" {
 		h.Set("Access-Control-Allow-Methods", x.route.allow())
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Node-Id, Idempotency-Key, Range, If-Range, If-None-Match")
-		h.Set("Access-Control-Max-Age", "7200") // the most that Chrome honours
+		h.Set("Access-Control-Allow-Headers", api.AllowHeaders)
+		h.Set("Access-Control-Max-Age", api.PreflightAge)
 	} else {
 		h.Set("Allow", x.route.allow())
 	}
@@ -165,12 +171,13 @@ func (g *Gateway) options(x *exchange) {
 	x.w.WriteHeader(http.StatusOK)
 }
 
-// refuse answers a request with a problem document.
+// refuse answers a request with a problem document, or as API Gateway does where its
+// response cannot be customized.
 func (g *Gateway) refuse(x *exchange, f *problem.Problem) {
 	status := api.Status(f.Kind)
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
-		slog.String("method", x.r.Method), slog.Int("status", status),
+		slog.String("method", x.method), slog.Int("status", status),
 		slog.String("code", string(f.Kind)), slog.String("request_id", x.id),
 	}
 	if x.route != nil {
@@ -183,6 +190,16 @@ func (g *Gateway) refuse(x *exchange, f *problem.Problem) {
 	g.log.LogAttrs(context.WithoutCancel(x.r.Context()), level, "gateway", attrs...)
 
 	h := x.w.Header()
+	if f.Kind == problem.PayloadTooLarge { // no problem document, and closed to browsers
+		h.Set("Content-Type", "application/json")
+		if f.Message == overRequest {
+			h.Set("Content-Type", "text; charset=utf-8")
+		}
+		x.drain()
+		x.w.WriteHeader(status)
+		_, _ = io.WriteString(x.w, f.Message)
+		return
+	}
 	h.Set("Vary", "Origin")
 	if x.r.Header.Get("Origin") != "" {
 		h.Set("Access-Control-Allow-Origin", "*")

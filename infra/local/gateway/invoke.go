@@ -118,15 +118,14 @@ func invoke[T any](ctx context.Context, f func(context.Context) (T, error), late
 	}
 }
 
-// failed is what the client gets of a function that has no answer.
+// failed is what the client gets of a function without a response, or with one that cannot
+// be passed on: what it did is not known.
 func failed(fn *function, err error) *problem.Problem {
-	err = fmt.Errorf("%s: %w", fn.name, err)
-	if errors.Is(err, errTimeout) {
-		return unavailable(err)
-	}
-	return problem.New(problem.Internal, internalText).Because(err)
+	return problem.New(problem.OutcomeUnknown, "The service did not respond in time; the request may have been carried out.").
+		After(2 * time.Second).Because(fmt.Errorf("%s: %w", fn.name, err))
 }
 
+// unavailable is what the client gets where no function was called.
 func unavailable(err error) *problem.Problem {
 	return problem.New(problem.Unavailable, "The service does not answer.").After(2 * time.Second).Because(err)
 }

@@ -228,7 +228,7 @@ func TestOptions(t *testing.T) {
 		h.Get("Access-Control-Max-Age") == "" || len(got.body) != 0 || h.Get("Content-Type") != "" {
 		t.Errorf("preflight: %d %v %q", got.status, h, got.body)
 	}
-	for _, name := range []string{"Authorization", "Content-Type", "Node-Id", "Idempotency-Key", "Range", "If-None-Match"} {
+	for _, name := range []string{"Authorization", "Content-Type", "Node-Id", "Idempotency-Key", "Range", "If-None-Match", "Repr-Digest", "Content-Digest", "Content-MD5", "X-Amz-Checksum-Sha256"} {
 		if !strings.Contains(", "+got.header.Get("Access-Control-Allow-Headers")+",", ", "+name+",") {
 			t.Errorf("preflight does not allow %s", name)
 		}

@@ -72,7 +72,7 @@ func (t *tokens) check(x *exchange) (map[string]any, *problem.Problem) {
 		return nil, unauthorized
 	}
 	token := values[0]
-	arn := fmt.Sprintf("arn:aws:execute-api:%s:%s:%s/%s/%s%s", region, account, apiID, stage, x.r.Method, x.path)
+	arn := fmt.Sprintf("arn:aws:execute-api:%s:%s:%s/%s/%s%s", region, account, apiID, stage, x.method, x.path)
 	proof, ok := t.recall(token)
 	if !ok {
 		answer, err := t.invoke(x, events.APIGatewayCustomAuthorizerRequest{Type: "TOKEN", AuthorizationToken: token, MethodArn: arn})
