@@ -1,6 +1,6 @@
 // Package conformance replays recordings of the original UFDL backend against this
 // service and says of every exchange whether our answer is equal, differs by a rule of
-// the deviation table (README, D1 to D20), or is wrong. Its tests use it, and those
+// the deviation table (README, D1 to D25), or is wrong. Its tests use it, and those
 // of package e2e against the deployed stack.
 //
 // How an exchange is judged:

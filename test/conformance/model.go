@@ -145,6 +145,9 @@ func (v *View) byPK() *Want {
 // byName is an action on /v1/jobs/{pk}/outputs/{name}/{type}.
 func (v *View) byName(node int64) *Want {
 	name, kind := v.params["name"], v.params["type"]
+	if v.is("add") && v.coded() {
+		return coded()
+	}
 	if v.is("add") && (utf8.RuneCountInString(name) > maxName || len(kind) > maxType || strings.ContainsRune(name+kind, 0)) {
 		return problem(400, "", "invalid_name")
 	}

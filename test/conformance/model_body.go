@@ -12,6 +12,9 @@ import (
 // jsonBody reads the body of an action that takes JSON; nil = none was sent.
 func (v *View) jsonBody() (any, *Want) {
 	body := v.body
+	if v.coded() {
+		return nil, coded()
+	}
 	if len(body) == 0 {
 		return nil, nil
 	}
@@ -46,6 +49,19 @@ func (v *View) jsonBody() (any, *Want) {
 	}
 	return value, nil
 }
+
+// coded reports whether the body has a content coding, which is refused wherever a body is
+// read (deviation D25).
+func (v *View) coded() bool {
+	for coding := range strings.SplitSeq(strings.Join(v.x.Request.header("Content-Encoding"), ","), ",") {
+		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+			return true
+		}
+	}
+	return false
+}
+
+func coded() *Want { return problem(415, "", "unsupported_media_type") }
 
 // depth is how deeply arrays and objects nest.
 func depth(text []byte) int {

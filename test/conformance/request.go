@@ -17,7 +17,7 @@ type View struct {
 	w       *World
 	method  string // in upper case, as the original reads it
 	path    string // with our pks in place of the original's
-	isLost  bool   // the path's pk is of an output that we refused
+	lostBy  string // the rule by which we refused the output whose pk is in the path; "" = none
 	rawPath bool   // holds bytes no request target may
 	escape  bool   // has an invalid percent-escape
 	action  string // "" for an unknown route
@@ -69,10 +69,10 @@ func NewView(x *Exchange, w *World) *View {
 	if m := outputPath.FindStringSubmatch(v.path); m != nil {
 		recorded, _ := strconv.ParseInt(m[2], 10, 64)
 		pk, made := w.ours[recorded]
-		if v.isLost = w.lost[recorded] != ""; v.isLost {
+		if v.lostBy = w.lost[recorded]; v.lostBy != "" {
 			pk = nobody
 		}
-		if made || v.isLost {
+		if made || v.lostBy != "" {
 			v.path = m[1] + strconv.FormatInt(pk, 10) + strings.TrimPrefix(v.path, m[1]+m[2])
 		}
 	}

@@ -84,7 +84,13 @@ var Rules = []Rule{
 		return v.is("download") && want.in(200) && ours.is(400, "invalid_request") && len(v.body) > maxFiletype
 	}},
 	{"D16", "what was refused for its name is not there", func(v *View, want, ours *Want) bool {
-		return v.lost() && (want == nil || want.in(200)) && ours.in(404)
+		return v.lost() == "D16" && (want == nil || want.in(200)) && ours.in(404)
+	}},
+	{"D25", "a body with a content coding is refused", func(v *View, want, ours *Want) bool {
+		return v.coded() && want.in(200, 400) && ours.is(415, "unsupported_media_type")
+	}},
+	{"D25", "what was refused for its coding is not there", func(v *View, want, ours *Want) bool {
+		return v.lost() == "D25" && want.in(200) && ours.in(404)
 	}},
 	{"D11", "an upload needs no Content-Disposition", func(v *View, want, _ *Want) bool {
 		r := &v.x.Response
@@ -297,12 +303,16 @@ func (v *View) refreshOfStranger() bool {
 	return defect == "" && known && !user.Active || slices.Contains([]string{"unknown-user", "deleted-user", "no-upk", "upk-text"}, defect)
 }
 
-// lost reports whether the request is about an output that the original made in the
-// scenario and we, by a rule, did not.
-func (v *View) lost() bool {
-	byPK := v.isLost
-	_, byName := v.w.gone[nameKey{v.pk(), v.params["name"], v.params["type"]}]
-	return v.is("retrieve", "destroy", "harddelete", "reinstate", "download") && byPK || v.is("get", "info", "delete") && byName
+// lost is the rule by which we did not make the output that the request is about, though
+// the original made it in the scenario; "" = there is no such rule.
+func (v *View) lost() string {
+	switch v.action {
+	case "retrieve", "destroy", "harddelete", "reinstate", "download":
+		return v.lostBy
+	case "get", "info", "delete":
+		return v.w.gone[nameKey{v.pk(), v.params["name"], v.params["type"]}]
+	}
+	return ""
 }
 
 // name is an output's name and type as a file's, uncleaned.
