@@ -3,6 +3,7 @@ package api_test
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,25 @@ func TestPathDecoding(t *testing.T) {
 			}
 		} else if response.StatusCode != http.StatusOK || got != tt.want {
 			t.Errorf("%q: got %d %+q, want %+q", tt.raw, response.StatusCode, got, tt.want)
+		}
+	}
+}
+
+// TestParamsEitherWay: a name is the same whether the gateway passes parameters on as they
+// were sent, as a live event shows it, or decoded with "%" encoded again, as its guide says.
+func TestParamsEitherWay(t *testing.T) {
+	for _, name := range []string{"plain", "a b+c", "100%", "100%25", "%2F", "é🎉", "?#;", "..", "\x00\n"} {
+		for way, raw := range map[string]string{"as sent": url.PathEscape(name), "decoded": strings.ReplaceAll(name, "%", "%25")} {
+			var got string
+			h := api.Handle(auth.JobsGetOutput, func(_ http.ResponseWriter, r *http.Request, _ auth.Principal) error {
+				got = r.PathValue("name")
+				return nil
+			})
+			event := apitest.Call{Method: "GET", Resource: named, Params: add, As: apitest.Bob}.Event(t)
+			event.PathParameters["name"] = raw
+			if _, err := edge(t).Buffered(h)(t.Context(), event); err != nil || got != name {
+				t.Errorf("%q %s: %q, %v", name, way, got, err)
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -144,6 +145,9 @@ func (c *client) judge(r Request, response *http.Response, body []byte) {
 		Method: r.Method, Target: r.Target, RequestHeader: r.Header, RequestBody: r.Body,
 		Status: response.StatusCode, Header: response.Header, Body: body,
 	})
+	if err == nil {
+		err = stored(r, response, body)
+	}
 	switch {
 	case response.StatusCode >= 500:
 		c.serverErrors++
@@ -161,6 +165,33 @@ func (c *client) judge(r Request, response *http.Response, body []byte) {
 		header.Del("Authorization")
 		c.t.Errorf("%.2000v\nbroken: %q\nsent: %s %.500s %.600v\n%.600q\nanswered: %d %v\n%.600s", err, r.Broken, r.Method, r.Target, header, r.Body, response.StatusCode, response.Header, body)
 	}
+}
+
+// stored holds that what an add has stored is what was sent, and that its digests say so.
+func stored(r Request, response *http.Response, body []byte) error {
+	var made struct{ SHA256 string }
+	if !strings.HasSuffix(r.Operation.Template, "/outputs/{name}/{type}") || response.Request.Method != http.MethodPost || response.StatusCode != http.StatusOK ||
+		len(r.Header.Values("X-HTTP-Method-Override")) > 0 || json.Unmarshal(body, &made) != nil || made.SHA256 == "" {
+		return nil
+	}
+	sum := sha256.Sum256(r.Body)
+	if got, want := made.SHA256, hex.EncodeToString(sum[:]); got != want {
+		return fmt.Errorf("content of SHA-256 %s was sent, %s stored", want, got)
+	}
+	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Content-Encoding"), ","), ",") {
+		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+			return fmt.Errorf("content with the coding %s was stored", coding)
+		}
+	}
+	value := strings.TrimRight(base64.StdEncoding.EncodeToString(sum[:]), "=")
+	for _, name := range []string{"Repr-Digest", "Content-Digest", "X-Amz-Checksum-Sha256"} {
+		for _, stated := range r.Header.Values(name) {
+			if (name == "X-Amz-Checksum-Sha256" || strings.Contains(strings.ToLower(stated), "sha-256=")) && !strings.Contains(stated, value) {
+				return fmt.Errorf("content was stored that does not have the digest %s: %s", name, stated)
+			}
+		}
+	}
+	return nil
 }
 
 // learn takes keys and names of what was made into later requests.

@@ -2,6 +2,10 @@ package fuzz
 
 import (
 	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -37,7 +41,7 @@ func breakages() []breakage {
 			path, _ := r.split()
 			r.Target = path + "?" + pick(m.rnd, []string{
 				"", "&", "=", "%zz", "delivery=", "delivery=x", "delivery=url&delivery=bytes", "from=0", "from=-1", "from=x", "from=1&sha256=x", "sha256=" + strings.Repeat("a", 64),
-				"filetype=" + strings.Repeat("a", 256), "filetype=%00%0d%0a", "format=api", "a=%FF", "a;b", "limit=5&cursor=x", "%00=1", strings.Repeat("a=1&", 500),
+				"filetype=" + strings.Repeat("a", 256), "filetype=%00%0d%0a", "format=api", "a=%FF", "a;b", "delivery=url;delivery=x", "from=1;sha256=x", "a=|", "{a}=1", "a=%7C%7B", "limit=5&cursor=x", "%00=1", strings.Repeat("a=1&", 500),
 			})
 		}},
 		{"Node-Id", func(m *Maker, r *Request) {
@@ -65,10 +69,35 @@ func breakages() []breakage {
 		}},
 		{"odd headers", func(m *Maker, r *Request) {
 			name := pick(m.rnd, []string{
-				"Origin", "X-Http-Method-Override", "X-Forwarded-For", "X-Forwarded-Host", "Content-Encoding", "Accept-Encoding", "Cookie", "If-Match", "If-Modified-Since", "X-Amzn-Trace-Id",
+				"Origin", "X-Http-Method-Override", "X-Forwarded-For", "X-Forwarded-Host", "Content-Encoding", "Accept-Encoding", "Repr-Digest", "Cookie", "If-Match", "If-Modified-Since", "X-Amzn-Trace-Id",
 				"Content-Disposition", "Access-Control-Request-Method", "Content-MD5", "Te", "Accept-Language", "Idempotency-Key", "X-Request-Id",
 			})
 			r.Header.Set(name, pick(m.rnd, []string{"", "x", "DELETE", "gzip", "null", "https://example.org", "é", strings.Repeat("a", 4000), "1", `"`, "a, b; c=\"d"}))
+		}},
+		{"X-HTTP-Method-Override", func(m *Maker, r *Request) {
+			r.Header["X-Http-Method-Override"] = pick(m.rnd, [][]string{{"GET"}, {"HEAD"}, {"POST"}, {"PUT"}, {"delete"}, {" DELETE "}, {"OPTIONS"}, {"PURGE"}, {""}, {"GET", "DELETE"}})
+		}},
+		{"Content-Encoding", func(m *Maker, r *Request) {
+			r.Header["Content-Encoding"] = pick(m.rnd, [][]string{{"gzip"}, {"GZIP"}, {"deflate"}, {"br"}, {"identity"}, {"Identity, identity"}, {"identity, gzip"}, {"gzip", "gzip"}, {""}, {","}})
+			if m.chance(2) {
+				var b bytes.Buffer
+				w := gzip.NewWriter(&b)
+				_, _ = w.Write(r.Body) // a buffer takes everything
+				_ = w.Close()
+				r.Body = b.Bytes()
+			}
+		}},
+		{"a digest", func(m *Maker, r *Request) {
+			right := sha256.Sum256(r.Body)
+			value := base64.StdEncoding.EncodeToString(right[:])
+			if m.chance(2) {
+				value = pick(m.rnd, []string{value[1:], strings.ToLower(value), strings.TrimRight(value, "="), hex.EncodeToString(right[:]), "", "?", base64.StdEncoding.EncodeToString(make([]byte, 32))})
+			}
+			name := pick(m.rnd, []string{"Repr-Digest", "Content-Digest", "X-Amz-Checksum-Sha256"})
+			if name != "X-Amz-Checksum-Sha256" {
+				value = pick(m.rnd, []string{"sha-256=:" + value + ":", "md5=?0, SHA-256=:" + value + ":;a=b", "crc32c=:AAAA:, sha-256=:" + value + ":", "sha-256=" + value, "sha-256=:" + value + `:, x="`})
+			}
+			r.Header.Add(name, value)
 		}},
 		{"the token", func(m *Maker, r *Request) {
 			good := r.Header.Get("Authorization")

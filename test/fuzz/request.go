@@ -2,6 +2,8 @@ package fuzz
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -124,6 +126,9 @@ func (m *Maker) described(o Operation) Request {
 		}
 		if !strings.Contains(mediaType, "*") {
 			r.Header.Set("Content-Type", mediaType)
+		} else if m.chance(2) { // content, whose digest the request may state
+			sum := sha256.Sum256(r.Body)
+			r.Header.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":")
 		}
 	}
 	return r

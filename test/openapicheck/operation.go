@@ -110,7 +110,7 @@ func plain(err error) error {
 
 // request checks a request that was accepted.
 func (op *operation) request(x Exchange, path map[string]string, rawQuery string) (errs []error) {
-	query, err := url.ParseQuery(strings.ReplaceAll(rawQuery, ";", "%3B")) // to the gateways a semicolon is text
+	query, err := url.ParseQuery(strings.ReplaceAll(rawQuery, ";", "&")) // to the gateways both separate
 	if err != nil {
 		errs = append(errs, fmt.Errorf("query: %w", err))
 	}

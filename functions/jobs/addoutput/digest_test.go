@@ -105,3 +105,28 @@ func TestDigests(t *testing.T) {
 		}
 	}
 }
+
+// FuzzDigests: whatever a request states of its content besides, a wrong digest is found, and
+// nothing that it states is a defect of ours.
+func FuzzDigests(f *testing.F) {
+	for _, text := range []string{"", "sha-256=:AAAA:", `a="b, c", sha-512=?1`, "md5=::;x", "sha-256", `x="`, ":=,;"} {
+		f.Add("Repr-Digest", text)
+		f.Add("Content-MD5", text)
+	}
+	sum := sha256.Sum256([]byte("other bytes"))
+	wrong := "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":"
+	f.Fuzz(func(t *testing.T, name, text string) {
+		for _, after := range [][]string{nil, {wrong}} {
+			store := &fake{}
+			event := post.Event(t)
+			event.MultiValueHeaders[name] = []string{text}
+			event.MultiValueHeaders["repr-digest"] = append([]string{text}, after...)
+			delete(event.MultiValueHeaders, "Repr-Digest")
+			edge := api.Edge{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return apitest.Now }}
+			got, err := edge.Buffered(addoutput.New(store))(t.Context(), event)
+			if err != nil || got.StatusCode >= 500 || got.StatusCode == 200 && after != nil || (got.StatusCode == 200) != (store.asked != "") {
+				t.Fatalf("%q: %q %q: %d %s, %v", name, text, after, got.StatusCode, got.Body, err)
+			}
+		}
+	})
+}

@@ -7,12 +7,14 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"joboutputs/functions"
+	"joboutputs/shared/api"
 	"joboutputs/shared/auth"
 )
 
@@ -84,6 +86,33 @@ func TestCodings(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s, %d (-want +got):\n%s", tt.name, mode, diff)
 			}
+		}
+	}
+}
+
+// TestCodedEitherWay: an action that reads a body takes it as the content it is, or not at
+// all, whichever of these API Gateway does.
+func TestCodedEitherWay(t *testing.T) {
+	for mode, want := range map[Coding]string{Decode: "415 ", DecodeWhole: `200 {"a":1}`, PassCoded: "415 "} {
+		f := start(t, []functions.Function{{
+			Name: auth.AuthVerify, Routes: []functions.Route{{Methods: []string{"POST"}, Resource: "/v1/auth/verify"}},
+			HTTP: func(functions.Deps) http.Handler {
+				return api.Handle(auth.AuthVerify, func(w http.ResponseWriter, r *http.Request, _ auth.Principal) error {
+					body, err := api.Body(r)
+					if err == nil {
+						_, err = w.Write(body)
+					}
+					return err
+				})
+			},
+		}}, func(f *fixture) { f.Coded = mode })
+		answer := f.send(t, "POST /v1/auth/verify", coded(t, "gzip", `{"a":1}`), "Content-Encoding: gzip", "Content-Type: application/json")
+		got := fmt.Sprintf("%d ", answer.status)
+		if answer.status == 200 {
+			got += string(answer.body)
+		}
+		if got != want {
+			t.Errorf("%d: %s %s, want %s", mode, got, answer.body, want)
 		}
 	}
 }
