@@ -217,6 +217,57 @@ func mutants() []mutant {
 			`claimed != "" && claimed != sum`, `claimed != "" && sum == ""`, domain("uploads", "TestIncomplete"),
 		},
 
+		{
+			"the digests a request states are not compared", "functions/jobs/addoutput/digest.go",
+			`if !bytes.Equal(got, want) {`, `if !bytes.Equal(got, want) && len(want) == 0 {`, killer{"./functions/jobs/addoutput", "TestDigests"},
+		},
+		{
+			"what cannot be a digest is ignored", "functions/jobs/addoutput/digest.go",
+			`if err != nil || len(want) != a.size {`, `if err != nil && len(want) > a.size {`, killer{"./functions/jobs/addoutput", "TestDigests"},
+		},
+		{
+			"Content-MD5 is read by its own name alone", "functions/jobs/addoutput/digest.go",
+			`"Content-Md5", "X-Amzn-Remapped-Content-Md5"`, `"Content-Md5"`, killer{"./functions/jobs/addoutput", "TestDigests"},
+		},
+
+		// What API Gateway does to requests.
+		{
+			"bodies with a content coding are read", "shared/api/handle.go",
+			`refuseCoded(r)`, `_ = refuseCoded`, edge("TestCodedBody"),
+		},
+		{
+			"one line of Content-Encoding is read", "shared/api/body.go",
+			`strings.Join(r.Header.Values("Content-Encoding"), ",")`, `r.Header.Get("Content-Encoding")`, edge("TestCodedBody"),
+		},
+		{
+			"the gateway decodes no body", "infra/local/gateway/coding.go",
+			`if x.coded == PassCoded {`, `if x.coded <= PassCoded {`, killer{"./infra/local/gateway", "TestCodings"},
+		},
+		{
+			"a decoded body may be of any size", "infra/local/gateway/coding.go",
+			`wire.left < 0 || size > maxRequest`, `wire.left < 0`, killer{"./infra/local/gateway", "TestBomb"},
+		},
+		{
+			"the gateway overrides no method", "infra/local/gateway/gateway.go",
+			`strings.ToUpper(strings.TrimSpace(r.Header.Get(override)))`, `""`, killer{"./infra/local/gateway", "TestMethodOverride"},
+		},
+		{
+			"an overridden method is authorized as the connection's", "infra/local/gateway/token.go",
+			`stage, x.method, x.path)`, `stage, x.r.Method, x.path)`, killer{"./infra/local/gateway", "TestMethodOverride"},
+		},
+		{
+			"a semicolon in a query is text", "infra/local/gateway/event.go",
+			`strings.ReplaceAll(query, ";", "&")`, `query`, killer{"./infra/local/gateway", "TestRawQuery"},
+		},
+		{
+			"functions' headers reach clients under their own names", "infra/local/gateway/answer.go",
+			`for _, name := range remapped() {`, `for _, name := range remapped()[:0] {`, killer{"./infra/local/gateway", "TestResponseHeaders"},
+		},
+		{
+			"a function that failed is said to have done nothing", "infra/local/gateway/invoke.go",
+			`problem.New(problem.OutcomeUnknown,`, `problem.New(problem.Unavailable,`, killer{"./infra/local/gateway", "TestFunctionFails"},
+		},
+
 		// Retries and answers.
 		{
 			"contended writes are tried once", "shared/table/retries.go",
