@@ -62,10 +62,9 @@ func (x *exchange) body() (string, int64, *problem.Problem) {
 		buffer = make([]byte, 32<<10)
 	}
 	wire := &wireBody{r: x.r.Body, left: maxRequest}
-	size, err := int64(0), error(nil)
-	if in, bad := decoded(coding, wire); bad != nil {
-		err = bad
-	} else {
+	var size int64
+	in, err := decoded(coding, wire)
+	if err == nil {
 		size, err = io.CopyBuffer(encoder, io.LimitReader(in, maxRequest+1), buffer)
 	}
 	switch {

@@ -112,7 +112,8 @@ const (
 // X-Amzn-Remapped-Content-MD5 in an older guide.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 func dropped() []string {
-	return append(perHop(), "Content-Md5", "Expect", "Max-Forwards", "Proxy-Authenticate", "Server", "Www-Authenticate", override)
+	return append(perHop(),
+		"Connection", "Content-Md5", "Expect", "Max-Forwards", "Proxy-Authenticate", "Proxy-Authorization", "Server", "Www-Authenticate", override)
 }
 
 // perHop are headers of a connection that are passed on in neither direction.
@@ -131,7 +132,7 @@ func (x *exchange) headers(ip string, size int64) http.Header {
 	for name := range strings.SplitSeq(strings.Join(headers.Values("Connection"), ","), ",") {
 		delete(headers, http.CanonicalHeaderKey(textproto.TrimString(name)))
 	}
-	for _, name := range append(dropped(), "Connection", "Proxy-Authorization") {
+	for _, name := range dropped() {
 		delete(headers, name)
 	}
 	if x.coded == DecodeWhole {
