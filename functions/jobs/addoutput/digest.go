@@ -21,7 +21,7 @@ type algorithm struct {
 }
 
 // algorithms are those of RFC 9530 that are checked. API Gateway drops Content-MD5, or sends
-// it under another name: its documentation changed (infra/AWS.md).
+// it under another name: its documentation has changed (infra/AWS.md).
 func algorithms(sum [sha256.Size]byte) []algorithm {
 	return []algorithm{
 		{"sha-256", []string{"X-Amz-Checksum-Sha256"}, sha256.Size, func([]byte) []byte { return sum[:] }},

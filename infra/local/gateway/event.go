@@ -108,18 +108,24 @@ const (
 )
 
 // dropped are the headers of requests that API Gateway does not pass on to Lambda, or that
-// concern the connection alone (RFC 9110, section 7.6.1). Content-MD5 was passed on as
-// X-Amzn-Remapped-Content-MD5 in an older guide.
+// concern the connection alone (RFC 9110, section 7.6.1).
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 func dropped() []string {
 	return append(perHop(),
-		"Connection", "Content-Md5", "Expect", "Max-Forwards", "Proxy-Authenticate", "Proxy-Authorization", "Server", "Www-Authenticate", override)
+		"Connection", contentMD5, "Expect", "Max-Forwards", "Proxy-Authenticate", "Proxy-Authorization", "Server", "Www-Authenticate", override)
 }
 
 // perHop are headers of a connection that are passed on in neither direction.
 func perHop() []string {
 	return []string{"Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 }
+
+// contentMD5 is passed on under another name by the guide of 2018, and dropped by the current
+// one. Here it is passed on: a client that states a digest must learn that it is wrong.
+const (
+	contentMD5         = "Content-Md5"
+	remappedContentMD5 = "X-Amzn-Remapped-Content-Md5"
+)
 
 // override is the header by which a request says another method.
 const override = "X-Http-Method-Override"
@@ -131,6 +137,9 @@ func (x *exchange) headers(ip string, size int64) http.Header {
 	headers := x.r.Header.Clone()
 	for name := range strings.SplitSeq(strings.Join(headers.Values("Connection"), ","), ",") {
 		delete(headers, http.CanonicalHeaderKey(textproto.TrimString(name)))
+	}
+	if values := headers[contentMD5]; values != nil {
+		headers[remappedContentMD5] = values
 	}
 	for _, name := range dropped() {
 		delete(headers, name)

@@ -47,6 +47,9 @@ func TestRequestHeaders(t *testing.T) {
 			t.Errorf("%s arrived", name)
 		}
 	}
+	if got := headers.Get("X-Amzn-Remapped-Content-MD5"); got != "1" {
+		t.Errorf("X-Amzn-Remapped-Content-MD5 is %q, want the request's Content-MD5", got)
+	}
 }
 
 // TestResponseHeaders: which headers of a function reach the client, and as what.
