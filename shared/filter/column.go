@@ -129,17 +129,14 @@ func (c Column) text(r *Row) (s string, ok bool) {
 	return s, s != ""
 }
 
-// printed is the longest text of a number.
-type printed [len("2006-01-02 15:04:05.999999+00")]byte
-
-// print returns the text PostgreSQL has for a number, which is what contains and
+// appendPrinted appends the text PostgreSQL has for a number, which is what contains and
 // case_insensitive look at: its digits, or a time in UTC without trailing zeros.
-func (c Column) print(r *Row, buf *printed) (text []byte, ok bool) {
+func (c Column) appendPrinted(b []byte, r *Row) (text []byte, ok bool) {
 	v, ok := c.number(r)
 	if c.isTime() {
-		return time.UnixMicro(v).UTC().AppendFormat(buf[:0], "2006-01-02 15:04:05.999999+00"), ok
+		return time.UnixMicro(v).UTC().AppendFormat(b, "2006-01-02 15:04:05.999999+00"), ok
 	}
-	return strconv.AppendInt(buf[:0], v, 10), ok
+	return strconv.AppendInt(b, v, 10), ok
 }
 
 // setNumber and setText are the inverse of number and text.

@@ -1,11 +1,14 @@
 package filter
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // An expr is a condition on a row. It is true or false, never unknown: a comparison
 // with NULL is false, and not turns it into true.
 type expr interface {
-	match(r *Row) bool
+	match(v *view) bool
 }
 
 type (
@@ -24,71 +27,72 @@ type (
 
 	// like is every comparison of a text, and of the printed form of a number.
 	like struct {
-		col  Column
-		op   operator
-		fold bool   // want is folded, and what it is compared with is to be
-		want string // not empty if op is contains
+		derived        // want is folded if this is
+		op      operator
+		want    string // not empty if op is contains
+
+		search *search // nil = want is looked for alone
+		sought int     // which of the texts sought want is
 	}
 )
 
-func (e allOf) match(r *Row) bool {
+func (e allOf) match(v *view) bool {
 	for _, sub := range e {
-		if !sub.match(r) {
+		if !sub.match(v) {
 			return false
 		}
 	}
 	return true
 }
 
-func (e anyOf) match(r *Row) bool {
+func (e anyOf) match(v *view) bool {
 	for _, sub := range e {
-		if sub.match(r) {
+		if sub.match(v) {
 			return true
 		}
 	}
 	return false
 }
 
-func (e not) match(r *Row) bool { return !e.expr.match(r) }
+func (e not) match(v *view) bool { return !e.expr.match(v) }
 
-func (e *isNull) match(r *Row) bool {
+func (e *isNull) match(v *view) bool {
 	var ok bool
 	if e.col.isText() {
-		_, ok = e.col.text(r)
+		_, ok = e.col.text(v.Row)
 	} else {
-		_, ok = e.col.number(r)
+		_, ok = e.col.number(v.Row)
 	}
 	return !ok
 }
 
-func (e *within) match(r *Row) bool {
-	v, ok := e.col.number(r)
-	return ok && e.span.lo <= v && v <= e.span.hi
+func (e *within) match(v *view) bool {
+	n, ok := e.col.number(v.Row)
+	return ok && e.span.lo <= n && n <= e.span.hi
 }
 
-func (e *like) match(r *Row) bool {
-	if e.col.isText() {
-		s, ok := e.col.text(r)
+func (e *like) match(v *view) bool {
+	switch {
+	case e.search != nil:
+		return v.contains(e)
+	case e.col.isText() && !e.fold:
+		s, ok := e.col.text(v.Row)
 		return ok && e.holds(s)
 	}
-	var buf printed
-	text, ok := e.col.print(r, &buf)
-	return ok && e.holds(string(text)) // short enough for the stack
+	text, ok := v.text(e.col)
+	if e.op == contains {
+		return ok && bytes.Contains(text, []byte(e.want))
+	}
+	return ok && string(text) == e.want
 }
 
-// holds compares s, which is not NULL. Texts are ordered by code point, which is the
-// order of their UTF-8 bytes.
+// holds compares s, which is not NULL and is as e wants it. Texts are ordered by code
+// point, which is the order of their UTF-8 bytes.
 func (e *like) holds(s string) bool {
 	switch e.op {
 	case equal:
-		if e.fold {
-			return equalFolded(s, e.want)
-		}
 		return s == e.want
 	case contains:
-		if e.fold {
-			return containsFolded(s, e.want)
-		}
 		return strings.Contains(s, e.want)
 	case less:
 		return s < e.want

@@ -14,7 +14,10 @@
 // The package is pure: no I/O, no clock, no AWS. Its caller is the outputs store.
 package filter
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // Limits of a body. [Parse] refuses what is over them; the size of a body, 256 KiB, is
 // its caller's to check.
@@ -45,7 +48,8 @@ type Spec struct {
 	Limit           int     // rows in a page, 1 to MaxLimit; 0 = all
 	Cursor          string  // where the last page ended, as sent; empty = from the start
 
-	where    []expr // all must hold
+	where    allOf
+	views    *sync.Pool // of *view
 	identity digest // of everything but limit and cursor; see EncodeCursor
 }
 
@@ -54,10 +58,13 @@ func (s *Spec) Match(r *Row) bool {
 	if !s.IncludeInactive && !r.DeletionTime.IsZero() {
 		return false
 	}
-	for _, e := range s.where {
-		if !e.match(r) {
-			return false
-		}
+	if len(s.where) == 0 {
+		return true
 	}
-	return true
+	v := s.views.Get().(*view)
+	v.Row = r
+	ok := s.where.match(v)
+	v.reset()
+	s.views.Put(v)
+	return ok
 }

@@ -45,9 +45,11 @@ func Parse(body []byte) (*Spec, error) {
 		return nil, err
 	}
 	if v, ok := o.members["expressions"]; ok {
-		if s.where, err = new(parser).exprs(v, 0, nested{or: true, and: true}); err != nil {
+		var p parser
+		if s.where, err = p.exprs(v, 0, nested{or: true, and: true}); err != nil {
 			return nil, err
 		}
+		s.views = newViews(searchTogether(p.searched))
 	}
 	if v, ok := o.members["order_by"]; ok {
 		if s.OrderBy, err = parseOrder(v); err != nil {

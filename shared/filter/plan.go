@@ -176,7 +176,7 @@ func (k *known) literals() []literal {
 		case k.null[c]:
 			all = append(all, literal{&isNull{c}, false})
 		case k.texts[c] != nil:
-			all = append(all, literal{&like{col: c, op: equal, want: *k.texts[c]}, false})
+			all = append(all, literal{&like{derived: derived{col: c}, op: equal, want: *k.texts[c]}, false})
 		case !c.isText() && k.spans[c] != c.domain():
 			all = append(all, literal{&within{c, k.spans[c]}, false})
 		case k.notNull[c] && c.nullable():

@@ -1,7 +1,10 @@
 package filter
 
 // parser reads expressions.
-type parser struct{ terms int } // read so far
+type parser struct {
+	terms    int     // read so far
+	searched []*like // of them those that look for a text anywhere
+}
 
 // nested is what may stand inside an expression besides terms.
 type nested struct{ or, and bool }
@@ -62,6 +65,9 @@ func (p *parser) expr(v value, allowed nested) (expr, error) {
 	e, err := read(o)
 	if err != nil {
 		return nil, err
+	}
+	if l, ok := e.(*like); ok && l.op == contains {
+		p.searched = append(p.searched, l)
 	}
 	invert, err := o.flag("invert", false)
 	if err != nil {
@@ -188,9 +194,9 @@ func textTerm(o object, f field, op operator, want string, ignoreCase bool) (exp
 		return nil, o.members["field"].fail("%s can't be matched as text; its pk can, as %s.pk", f, f)
 	}
 	if ignoreCase {
-		want = fold(want)
+		want = string(appendFold(nil, want))
 	}
-	return &like{f.Column, op, ignoreCase, want}, nil
+	return &like{derived: derived{f.Column, ignoreCase}, op: op, want: want}, nil
 }
 
 // valueTerm reads a value as the column has it. v is a string, a number or a bool.
@@ -218,7 +224,7 @@ func valueTerm(c Column, op operator, v value) (expr, error) {
 		case 'f':
 			s = "False"
 		}
-		return &like{col: c, op: op, want: s}, nil
+		return &like{derived: derived{col: c}, op: op, want: s}, nil
 	}
 	if c.isTime() {
 		micros, ok := parseTime(s) // not of an empty string, as numbers and bools left it
