@@ -40,6 +40,9 @@ func TestBeforeTheDeadline(t *testing.T) {
 	if err != nil || streamed.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("streamed: got %+v, %v; want 503", streamed, err)
 	}
+	if _, err := io.ReadAll(streamed.Body); err != nil {
+		t.Errorf("streamed: %v", err)
+	}
 	if ctx.Err() != nil {
 		t.Error("the deadline came first")
 	}

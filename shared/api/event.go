@@ -36,6 +36,7 @@ type record struct {
 	tenant   string
 	status   int
 	started  bool // the status is out
+	gone     bool // nobody reads the answer any more
 	kind     problem.Kind
 	err      error
 	panicked any
@@ -132,7 +133,7 @@ func (e Edge) finish(ctx context.Context, rec *record) {
 		attrs = append(attrs, slog.String("code", string(rec.kind)))
 	}
 	failed := rec.kind != "" && Status(rec.kind) >= http.StatusInternalServerError // perhaps after a 200 was sent
-	if errors.Is(rec.err, io.ErrClosedPipe) {
+	if rec.gone || errors.Is(rec.err, io.ErrClosedPipe) {
 		failed = false // the client went away in the middle
 	}
 	if failed || rec.status >= http.StatusInternalServerError || rec.panicked != nil {

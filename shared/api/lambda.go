@@ -66,8 +66,10 @@ func (e Edge) Buffered(h http.Handler) BufferedHandler {
 func (e Edge) Streamed(h http.Handler) StreamedHandler {
 	return func(ctx context.Context, event events.APIGatewayProxyRequest) (*events.APIGatewayProxyStreamingResponse, error) {
 		own, cancel := before(ctx, spare)
+		own, gone := context.WithCancelCause(own)
 		r, rec, err := e.request(own, event)
 		if err != nil {
+			gone(nil)
 			cancel()
 			return nil, fmt.Errorf("read the event: %w", err)
 		}
@@ -80,9 +82,11 @@ func (e Edge) Streamed(h http.Handler) StreamedHandler {
 		go func() {
 			defer cancel()
 			defer cancelLast()
+			defer gone(nil)
 			aborted := serve(h, w, r)
 			inTime()
-			w.begin(http.StatusOK) // for a handler that wrote nothing
+			rec.gone = context.Cause(own) == errGone //nolint:errorlint // as it was given
+			w.begin(http.StatusOK)                   // for a handler that wrote nothing
 			rec.status = w.status
 			// The log line comes first: Lambda may freeze the function once the response has ended.
 			e.finish(ctx, rec)
@@ -96,13 +100,14 @@ func (e Edge) Streamed(h http.Handler) StreamedHandler {
 		return &events.APIGatewayProxyStreamingResponse{
 			StatusCode:        w.status,
 			MultiValueHeaders: w.sent,
-			Body:              body, // closing it ends the handler's writes
+			Body:              streamedBody{body, func() { gone(errGone) }},
 		}, nil
 	}
 }
 
 var (
 	errAborted = errors.New("the response was aborted: a problem after its first byte")
+	errGone    = errors.New("the client is gone")
 	errLate    = errors.New("the function's time was up before the client had read the response")
 )
 
@@ -119,6 +124,18 @@ func before(ctx context.Context, while time.Duration) (context.Context, context.
 	}
 	share := time.Duration(min(1, time.Until(deadline).Seconds()/10) * float64(while))
 	return context.WithDeadline(ctx, deadline.Add(-share))
+}
+
+// streamedBody is an answer's bytes. Closing it ends the handler's writes, and its context:
+// a handler that has nothing to write for long would not notice otherwise.
+type streamedBody struct {
+	*io.PipeReader
+	stop func()
+}
+
+func (b streamedBody) Close() error {
+	b.stop()
+	return b.PipeReader.Close()
 }
 
 // serve runs the handler and reports whether it gave up in the middle of its answer.

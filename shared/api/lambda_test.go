@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -161,6 +162,42 @@ func TestStreamedReaderGone(t *testing.T) {
 	<-done
 	if strings.Contains(log.String(), "ERROR") {
 		t.Errorf("log %s", log.String())
+	}
+}
+
+// A handler that has nothing to write is told by its context.
+func TestStreamedReaderGoneSilently(t *testing.T) {
+	ended := make(chan error, 1)
+	h := api.Handle(auth.JobsRetrieve, func(w http.ResponseWriter, r *http.Request, _ auth.Principal) error {
+		if _, err := io.WriteString(w, "["); err != nil {
+			return err
+		}
+		select {
+		case <-r.Context().Done():
+		case <-time.After(5 * time.Second):
+		}
+		ended <- r.Context().Err()
+		return r.Context().Err()
+	})
+	log := make(chan string, 1)
+	e := edge(t)
+	e.Log = slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		log <- string(p)
+		return len(p), nil
+	}), nil))
+	response, err := e.Streamed(h)(t.Context(), one.Event(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(response.Body, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	response.Close()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the handler's context: %v, want it canceled", err)
+	}
+	if line := <-log; strings.Contains(line, "ERROR") {
+		t.Errorf("the log says %s, want no error: that a client leaves is not one", line)
 	}
 }
 

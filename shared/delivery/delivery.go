@@ -27,8 +27,8 @@ const (
 	// MaxInline is the largest content that comes in the answer without being asked for
 	// so: 4 MiB, which is under a buffered Lambda's 6 MB also in base64.
 	MaxInline = 4 << 20
-	// MaxStreamed is the largest content that is streamed: 200 MB, the limit of a Lambda's
-	// streamed answer.
+	// MaxStreamed is the largest response that is streamed, in bytes: 200 MB, where Lambda
+	// ends one ("Lambda quotas: invocation payload").
 	MaxStreamed = 200_000_000
 	// MaxZipped is how many outputs a zip may have. It bounds the memory for their entries,
 	// and the time to open them one after the other.

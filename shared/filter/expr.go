@@ -27,7 +27,7 @@ type (
 
 	// like is every comparison of a text, and of the printed form of a number.
 	like struct {
-		derived        // want is folded if this is
+		derived // want is folded if this is
 		op      operator
 		want    string // not empty if op is contains
 

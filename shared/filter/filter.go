@@ -50,7 +50,7 @@ type Spec struct {
 
 	where    allOf
 	views    *sync.Pool // of *view
-	identity digest // of everything but limit and cursor; see EncodeCursor
+	identity digest     // of everything but limit and cursor; see EncodeCursor
 }
 
 // Match reports whether the filter lets r through. It allocates nothing.

@@ -18,7 +18,9 @@ func TestContainsTogether(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		// Few letters, so that texts are each other's beginnings, ends and middles.
 		letters := rapid.SampledFrom([]rune{'a', 'A', 'b', 'ß', 'ı', 'ς', 'Σ', 'ɐ', 'é', '🎉'})
-		text := func(least, most int, label string) string { return rapid.StringOfN(letters, least, most, -1).Draw(rt, label) }
+		text := func(least, most int, label string) string {
+			return rapid.StringOfN(letters, least, most, -1).Draw(rt, label)
+		}
 		column := rapid.SampledFrom([]string{"name", "type", "content_type"}).Draw(rt, "column")
 		folded := rapid.Bool().Draw(rt, "folded")
 		whole := text(0, 60, "whole")

@@ -50,12 +50,12 @@ func (s *Store) List(ctx context.Context, tenant string, spec *filter.Spec) (*Li
 	ctx, cancel := context.WithCancel(ctx)
 	sources := s.sources(ctx, tenant, plan, spec, after, keep)
 	for _, source := range sources {
-		if err := source.fill(); err != nil {
+		if err := source.fill(ctx); err != nil {
 			cancel()
 			return nil, err
 		}
 	}
-	rows := merge(sources, compare)
+	rows := merge(ctx, sources, compare)
 	if ordered, _ := spec.IndexOrder(); !ordered || plan.Access == filter.ByJob {
 		sorted, err := sortRows(rows, compare, spec.Limit)
 		if err != nil {

@@ -21,7 +21,6 @@ const pageSize = 1000
 // source is one place where rows are read, in the order it keeps them, in the background:
 // one page ahead of what was taken, or, where more has to be asked for, none.
 type source struct {
-	ctx   context.Context // its reads end with it, perhaps without a page that says so
 	pages <-chan rowPage
 	more  chan<- struct{} // nil: nothing has to be asked for
 	taken bool            // a page that nothing was asked for after
@@ -35,8 +34,9 @@ type rowPage struct {
 	err  error
 }
 
-// fill makes sure that a row is at hand, unless there is none left.
-func (s *source) fill() error {
+// fill makes sure that a row is at hand, unless there is none left. The context is that of
+// the reads.
+func (s *source) fill(ctx context.Context) error {
 	for len(s.rows) == 0 && !s.done {
 		if s.taken && s.more != nil {
 			s.more <- struct{}{} // has room for it
@@ -45,8 +45,8 @@ func (s *source) fill() error {
 		if page.err != nil {
 			return page.err
 		}
-		if !ok && s.ctx.Err() != nil {
-			return table.StoreError(s.ctx.Err(), "read outputs")
+		if err := ctx.Err(); err != nil && !ok { // given up, which is not the end of the rows
+			return table.StoreError(err, "read a page of outputs")
 		}
 		s.rows, s.done, s.taken = page.rows, !ok, ok
 	}
@@ -54,12 +54,12 @@ func (s *source) fill() error {
 }
 
 // merge gives the rows of all sources in order; each source must be in order itself.
-func merge(sources []*source, compare func(a, b *Output) int) iter.Seq2[Output, error] {
+func merge(ctx context.Context, sources []*source, compare func(a, b *Output) int) iter.Seq2[Output, error] {
 	return func(yield func(Output, error) bool) {
 		for {
 			var first *source
 			for _, s := range sources {
-				if err := s.fill(); err != nil {
+				if err := s.fill(ctx); err != nil {
 					yield(Output{}, err)
 					return
 				}
@@ -83,9 +83,9 @@ func merge(sources []*source, compare func(a, b *Output) int) iter.Seq2[Output, 
 func (s *Store) sources(ctx context.Context, tenant string, plan filter.Plan, spec *filter.Spec, after *filter.Row, keep func(*Output) bool) []*source {
 	switch plan.Access {
 	case filter.ByPK:
-		return []*source{single(ctx, keep, func() (Output, error) { return s.Output(ctx, tenant, plan.PK) })}
+		return []*source{single(keep, func() (Output, error) { return s.Output(ctx, tenant, plan.PK) })}
 	case filter.ByName:
-		return []*source{single(ctx, keep, func() (Output, error) {
+		return []*source{single(keep, func() (Output, error) {
 			return s.readOutput(ctx, table.NameKey(tenant, plan.Job, plan.Name, plan.Type))
 		})}
 	case filter.ByJob:
@@ -117,7 +117,7 @@ func (s *Store) firstPage(limit int) int {
 }
 
 // single is the source of one row that may not exist.
-func single(ctx context.Context, keep func(*Output) bool, read func() (Output, error)) *source {
+func single(keep func(*Output) bool, read func() (Output, error)) *source {
 	o, err := read()
 	pages := make(chan rowPage, 1)
 	defer close(pages)
@@ -128,7 +128,7 @@ func single(ctx context.Context, keep func(*Output) bool, read func() (Output, e
 	case keep(&o):
 		pages <- rowPage{rows: []Output{o}}
 	}
-	return &source{ctx: ctx, pages: pages}
+	return &source{pages: pages}
 }
 
 // timeline is a query of one shard, within the plan's time range and after the cursor.
@@ -187,7 +187,7 @@ func (s *Store) read(ctx context.Context, keep func(*Output) bool, size int, que
 		defer close(pages)
 		var start dynamo.PagingKey
 		for {
-			rows, next, err := readPage(ctx, query().SearchLimit(size).StartFrom(start), keep)
+			rows, next, err := readPage(ctx, query().SearchLimit(size).StartFrom(start).Iter(), keep)
 			last := err != nil || len(next) == 0
 			if len(rows) > 0 || last {
 				select {
@@ -209,13 +209,17 @@ func (s *Store) read(ctx context.Context, keep func(*Output) bool, size int, que
 			start, size = next, min(size*pageGrowth, pageSize)
 		}
 	}()
-	return &source{ctx: ctx, pages: pages, more: more}
+	return &source{pages: pages, more: more}
 }
 
-func readPage(ctx context.Context, q *dynamo.Query, keep func(*Output) bool) ([]Output, dynamo.PagingKey, error) {
+// readPage returns the rows of a page that are wanted. It ends with the context, also if
+// none is.
+func readPage(ctx context.Context, rows dynamo.PagingIter, keep func(*Output) bool) ([]Output, dynamo.PagingKey, error) {
 	var kept []Output
-	rows := q.Iter()
 	for row := (table.OutputRow{}); rows.Next(ctx, &row); {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, fmt.Errorf("match a page of outputs: %w", err)
+		}
 		o, err := FromRow(&row)
 		if err != nil {
 			return nil, nil, fmt.Errorf("decode output %d: %w", row.PK, err)
