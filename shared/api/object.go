@@ -45,20 +45,21 @@ func Members(r *http.Request, into any, takes string) error {
 }
 
 // pairs is dict(array): every element gives a name and a value, as an array of two, an
-// object of two (its names) or a string of two characters.
+// object of two (its names) or a string of two characters. It takes one pass, and memory
+// for the result alone.
 func pairs(array jsontext.Value) ([]byte, error) {
-	elements, err := items(array)
-	if err != nil {
-		return nil, err
+	dec := jsontext.NewDecoder(bytes.NewBuffer(array), jsontext.AllowDuplicateNames(true))
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, malformed(array, err)
 	}
-	if len(elements) == 0 {
+	if dec.PeekKind() == ']' {
 		return nil, nil
 	}
 	out := []byte{'{'}
-	for i, element := range elements {
-		pair, err := pairOf(element)
+	for i := 0; dec.PeekKind() != ']'; i++ {
+		pair, err := readPair(dec)
 		if err != nil {
-			return nil, err
+			return nil, malformed(array, err)
 		}
 		if len(pair) != 2 || pair[0].Kind() != '"' {
 			return nil, problem.New(problem.InvalidRequest, "The body must be a JSON object: element %d of the array is not a pair of a name and a value.", i)
@@ -71,51 +72,48 @@ func pairs(array jsontext.Value) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-func pairOf(element jsontext.Value) ([]jsontext.Value, error) {
-	switch element.Kind() {
-	case '[':
-		return items(element)
-	case '{':
-		all, err := items(element)
+// readPair reads an element's parts. If there are more than two, it stops at the third, in
+// the middle of the element.
+func readPair(dec *jsontext.Decoder) (parts []jsontext.Value, err error) {
+	kind := dec.PeekKind()
+	if kind == '"' {
+		text, err := dec.ReadToken()
 		if err != nil {
 			return nil, err
 		}
-		var names []jsontext.Value
-		for i := 0; i < len(all); i += 2 { // a repeated name is one name
-			if !slices.ContainsFunc(names, func(name jsontext.Value) bool { return string(name) == string(all[i]) }) {
-				names = append(names, all[i])
+		for _, c := range text.String() {
+			if len(parts) > 2 {
+				break
+			}
+			quoted, _ := jsontext.AppendQuote(nil, string(c))
+			parts = append(parts, quoted)
+		}
+		return parts, nil
+	}
+	if kind != '[' && kind != '{' {
+		return nil, dec.SkipValue()
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	for dec.PeekKind() != ']' && dec.PeekKind() != '}' {
+		part, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		// A repeated name is one name.
+		if kind == '[' || !slices.ContainsFunc(parts, func(name jsontext.Value) bool { return string(name) == string(part) }) {
+			parts = append(parts, part.Clone())
+		}
+		if len(parts) > 2 {
+			return parts, nil
+		}
+		if kind == '{' {
+			if err := dec.SkipValue(); err != nil {
+				return nil, err
 			}
 		}
-		return names, nil
-	case '"':
-		text, err := jsontext.AppendUnquote(nil, element)
-		if err != nil {
-			return nil, malformed(element, err)
-		}
-		var chars []jsontext.Value
-		for _, c := range string(text) {
-			quoted, _ := jsontext.AppendQuote(nil, string(c))
-			chars = append(chars, quoted)
-		}
-		return chars, nil
-	default:
-		return nil, nil
 	}
-}
-
-// items are the values in an array, or the names and values in an object, in order.
-func items(value jsontext.Value) ([]jsontext.Value, error) {
-	dec := jsontext.NewDecoder(bytes.NewReader(value), jsontext.AllowDuplicateNames(true))
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, malformed(value, err)
-	}
-	var all []jsontext.Value
-	for dec.PeekKind() != ']' && dec.PeekKind() != '}' {
-		item, err := dec.ReadValue()
-		if err != nil {
-			return nil, malformed(value, err)
-		}
-		all = append(all, item.Clone())
-	}
-	return all, nil
+	_, err = dec.ReadToken()
+	return parts, err
 }
