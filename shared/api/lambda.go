@@ -85,8 +85,8 @@ func (e Edge) Streamed(h http.Handler) StreamedHandler {
 			defer gone(nil)
 			aborted := serve(h, w, r)
 			inTime()
-			rec.gone = context.Cause(own) == errGone //nolint:errorlint // as it was given
-			w.begin(http.StatusOK)                   // for a handler that wrote nothing
+			rec.gone = errors.Is(context.Cause(own), errGone)
+			w.begin(http.StatusOK) // for a handler that wrote nothing
 			rec.status = w.status
 			// The log line comes first: Lambda may freeze the function once the response has ended.
 			e.finish(ctx, rec)

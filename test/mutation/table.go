@@ -300,6 +300,42 @@ func mutants() []mutant {
 			`return spec.Match(&row) && (after`, `return (after`, domain("outputs", "TestList"),
 		},
 		{
+			"a list may be larger than Lambda sends", "functions/joboutputs/list/list.go",
+			`if sent+len(buffer)+len("]") > limit.most {`, `if sent == 0 && len(buffer)+len("]") > limit.most {`,
+			killer{"./functions/joboutputs/list", "TestMaxStreamed"},
+		},
+		{
+			"rows are matched after the request has ended", "shared/outputs/sources.go",
+			"if err := ctx.Err(); err != nil {\n\t\t\treturn nil, nil, fmt.Errorf(\"match", "if err := ctx.Err(); err != nil && len(kept) > 0 {\n\t\t\treturn nil, nil, fmt.Errorf(\"match",
+			domain("outputs", "TestMatchingEndsWithTheContext"),
+		},
+		{
+			"rows that were not read are the end of the list", "shared/outputs/sources.go",
+			`err != nil && !ok {`, `err != nil && ok {`, domain("outputs", "TestReadsGivenUp"),
+		},
+		{
+			"a client that has gone does not end the request", "shared/api/lambda.go",
+			`b.stop()`, `_ = b.stop`, edge("TestStreamedReaderGoneSilently"),
+		},
+
+		// CPU time.
+		{
+			"every text of a filter is searched for by itself", "shared/filter/search.go",
+			`if n < fewTerms && !long {`, `if n < fewTerms || long {`, killer{"./test/fuzz/cost", "TestCost"},
+		},
+		{
+			"a column is folded for every term", "shared/filter/view.go",
+			`v.made[c] = true`, `v.made[c] = false`, killer{"./test/fuzz/cost", "TestCost"},
+		},
+		{
+			"what was found in a row is found in the next", "shared/filter/view.go",
+			"\t\t\tclear(f.texts)\n", "", killer{"./shared/filter", "TestRowsAreApart"},
+		},
+		{
+			"all names in an array of pairs are compared", "shared/api/object.go",
+			"\t\tif len(parts) > 2 {\n\t\t\treturn parts, nil", "\t\tif len(parts) > 1<<20 {\n\t\t\treturn parts, nil", killer{"./test/fuzz/cost", "TestCost"},
+		},
+		{
 			"a list that broke off is closed", "functions/joboutputs/list/list.go",
 			"if err != nil {\n\t\t\treturn err\n\t\t}\n\t\tif rows++", "if err != nil {\n\t\t\tbreak\n\t\t}\n\t\tif rows++",
 			killer{"./functions/joboutputs/list", "TestErrorInTheMiddle"},
