@@ -19,14 +19,16 @@ func Names(entries []Entry) []string {
 	taken := make(map[string]bool, len(entries))
 	for i, e := range entries {
 		name := fileName(e.Name, "", e.Type)
-		for n := 1; taken[fold(name)]; n++ {
+		key := fold(name)
+		for n := 1; taken[key]; n++ {
 			suffix := fmt.Sprintf(" (%d)", e.PK)
 			if n > 1 { // another output has that very name
 				suffix = fmt.Sprintf(" (%d-%d)", e.PK, n)
 			}
 			name = fileName(e.Name, suffix, e.Type)
+			key = fold(name)
 		}
-		taken[fold(name)] = true
+		taken[key] = true
 		names[i] = name
 	}
 	return names
@@ -35,7 +37,7 @@ func Names(entries []Entry) []string {
 // fileName has no directory, no character that a shell, a terminal or a file system takes
 // for something else, and at most 255 bytes, of which the name's are cut first.
 func fileName(name, suffix, typ string) string {
-	name, typ = safe(name), safe(typ)
+	name, typ = safe(name, maxName), safe(typ, maxName)
 	room := maxName - len(suffix) - len(".")
 	typ = cut(typ, room-len("_"))
 	text := cut(name, room-len(typ)) + suffix + "." + typ
@@ -53,16 +55,20 @@ func fileName(name, suffix, typ string) string {
 var reserved = regexp.MustCompile(`(?i)^(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³]) *(\.|$)`)
 
 // safe puts _ for separators of paths, for what Windows takes in no name, and for what
-// can't be seen or changes how the rest is seen.
-func safe(text string) string {
+// can't be seen or changes how the rest is seen. At least the first n bytes are right: an
+// output's type may be longer by far than a file's name.
+func safe(text string, n int) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case strings.ContainsRune(`/\:*?"<>|`, r), r == utf8.RuneError,
-			unicode.IsControl(r), unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp):
+		case r < utf8.RuneSelf:
+			if r < ' ' || r == 0x7f || strings.IndexByte(`/\:*?"<>|`, byte(r)) >= 0 {
+				return '_'
+			}
+		case r == utf8.RuneError, unicode.IsControl(r), unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp):
 			return '_'
 		}
 		return r
-	}, text)
+	}, cut(text, n*utf8.UTFMax))
 }
 
 // cut takes whole characters, up to n bytes.
@@ -80,6 +86,12 @@ func cut(text string, n int) string {
 // that are one by Unicode's simple folding it takes the least.
 func fold(text string) string {
 	return strings.Map(func(r rune) rune {
+		if r < utf8.RuneSelf {
+			if 'a' <= r && r <= 'z' {
+				r -= 'a' - 'A'
+			}
+			return r
+		}
 		least := r
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
 			least = min(least, other)
