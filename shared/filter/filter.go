@@ -15,7 +15,7 @@
 package filter
 
 import (
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,8 +49,9 @@ type Spec struct {
 	Cursor          string  // where the last page ended, as sent; empty = from the start
 
 	where    allOf
-	views    *sync.Pool // of *view
-	identity digest     // of everything but limit and cursor; see EncodeCursor
+	searches []*search
+	spare    atomic.Pointer[view] // for the next row; nil while it is in use
+	identity digest               // of everything but limit and cursor; see EncodeCursor
 }
 
 // Match reports whether the filter lets r through. It allocates nothing.
@@ -61,10 +62,13 @@ func (s *Spec) Match(r *Row) bool {
 	if len(s.where) == 0 {
 		return true
 	}
-	v := s.views.Get().(*view)
+	v := s.spare.Swap(nil)
+	if v == nil { // the first row, or others are matched at this moment
+		v = newView(s.searches)
+	}
 	v.Row = r
 	ok := s.where.match(v)
 	v.reset()
-	s.views.Put(v)
+	s.spare.Store(v)
 	return ok
 }

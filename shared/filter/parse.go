@@ -49,7 +49,7 @@ func Parse(body []byte) (*Spec, error) {
 		if s.where, err = p.exprs(v, 0, nested{or: true, and: true}); err != nil {
 			return nil, err
 		}
-		s.views = newViews(searchTogether(p.searched))
+		s.searches = searchTogether(p.searched)
 	}
 	if v, ok := o.members["order_by"]; ok {
 		if s.OrderBy, err = parseOrder(v); err != nil {

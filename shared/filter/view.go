@@ -1,7 +1,5 @@
 package filter
 
-import "sync"
-
 // derived is a text that terms look at: a text column as it is or folded, or a number as
 // it is printed.
 type derived struct {
@@ -41,15 +39,12 @@ type found struct {
 	texts []bool // by number of the text sought
 }
 
-// newViews returns where a filter's views come from and go back to.
-func newViews(searches []*search) *sync.Pool {
-	return &sync.Pool{New: func() any {
-		v := &view{found: make([]found, len(searches))}
-		for i, s := range searches {
-			v.found[i].texts = make([]bool, s.count+1)
-		}
-		return v
-	}}
+func newView(searches []*search) *view {
+	v := &view{found: make([]found, len(searches))}
+	for i, s := range searches {
+		v.found[i].texts = make([]bool, s.count+1)
+	}
+	return v
 }
 
 // reset forgets the row, and what was made of it.

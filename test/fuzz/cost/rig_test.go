@@ -100,17 +100,15 @@ func passes(runs int, f func()) float64 {
 	text := make([]byte, 1<<20)
 	least, pass := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
 	for range runs {
-		before := used()
+		began := used()
 		f()
-		least = min(least, used()-before)
-		for range 3 {
-			before, sum := used(), 0
-			for _, b := range text {
-				sum += int(b)
-			}
-			runtime.KeepAlive(sum)
-			pass = min(pass, used()-before)
+		least = min(least, used()-began)
+		before, sum := used(), 0
+		for _, b := range text {
+			sum += int(b)
 		}
+		runtime.KeepAlive(sum)
+		pass = min(pass, used()-before)
 	}
 	return float64(least) / float64(pass)
 }
