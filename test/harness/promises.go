@@ -48,7 +48,7 @@ func (s *Stores) Broken(cleaned bool) []string {
 			}
 		case "U":
 			users[fmt.Sprintf("%s#%d", r.PK, r.Pk)]++
-		case "O", "J":
+		case "O", "J", "I":
 		default:
 			say("a row of no known kind: %s %s", r.PK, r.SK)
 		}

@@ -3,7 +3,7 @@
 //   - Rig is the service under test, with its Clock, its Log and the Callers that send it
 //     requests. A Script sends requests in a row and stops at a wrong status.
 //   - Wire takes the calls of the model (test/robustness/model) to the service and brings
-//     its answers back.
+//     its answers back; a Retrying does so with the project's client, which retries.
 //   - Trial is a Rig whose calls to AWS fail as a test plans, with the model beside it. Each
 //     case is a Run; setups.go has what a Run can begin with.
 //   - Stores is what the table and the bucket hold, and which of the service's promises that
@@ -43,6 +43,8 @@ type Rig struct {
 	URL     string
 	Clock   *Clock // nil if Config.Now is the clock
 	Log     *Log
+
+	config service.Config
 }
 
 // Config is what a Rig is made from; the zero value is what New takes.
@@ -78,14 +80,14 @@ func Start(tb testing.TB, cfg Config) *Rig {
 	}
 	tb.Cleanup(func() { r.Log.Check(tb) }) // after the server has ended
 	log := slog.New(slog.NewJSONHandler(r.Log, nil))
-	var err error
-	r.Service, err = service.New(service.Config{
+	r.config = service.Config{
 		DynamoDB: localaws.DynamoDB(r.AWS.DynamoDBEndpoint, func(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, cfg.Middlewares...) }),
 		S3:       localaws.S3(r.AWS.S3Endpoint, func(o *s3.Options) { o.APIOptions = append(o.APIOptions, cfg.Middlewares...) }),
 		Table:    r.AWS.Table, Bucket: r.AWS.Bucket,
 		Log: log, Now: cfg.Now, Backoff: cfg.Backoff, TokenTTL: cfg.TokenTTL,
-	})
-	if err != nil {
+	}
+	var err error
+	if r.Service, err = service.New(r.config); err != nil {
 		tb.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -101,6 +103,19 @@ func Start(tb testing.TB, cfg Config) *Rig {
 	})
 	r.URL = "http://" + listener.Addr().String()
 	return r
+}
+
+// Hurried makes another service over the same stores and with the same issuer, which gives up sooner: an attempt of
+// a call to AWS, and a function; 0 = as late as the first service. Its budgets of retries are
+// its own, and full.
+func (r *Rig) Hurried(attempt, function time.Duration) *service.Service {
+	cfg := r.config
+	cfg.Attempt, cfg.Timeout, cfg.Issuer = attempt, function, r.Service.Issuer
+	s, err := service.New(cfg)
+	if err != nil {
+		panic(err) // the first one was made
+	}
+	return s
 }
 
 // Load loads a seed, whose text has the tenant left out as {tenant}.

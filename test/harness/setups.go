@@ -17,6 +17,9 @@ var twoParts = sync.OnceValue(func() string { return strings.Repeat("x", 5*mib+1
 // InParts makes the upload's content one of two parts.
 func (r *Run) InParts() { r.Content, r.PartSize = twoParts(), 5*mib }
 
+// Large makes it content that does not fit an add, in one part.
+func (r *Run) Large() { r.Content, r.PartSize = twoParts(), 0 }
+
 // OfUpload is a call on the upload there is, or to begin it.
 func (r *Run) OfUpload(action auth.Action) model.Call {
 	return model.Call{Action: action, Job: 1, Upload: r.Upload, Name: "staged", Type: "bin", Content: r.Content, PartSize: r.PartSize}

@@ -121,6 +121,9 @@ func readOnce(ctx context.Context, a *awstest.AWS) (*Stores, error) {
 			return nil, fmt.Errorf("scan the table: %w", err)
 		}
 		for _, item := range page.Items {
+			if item["fingerprint"] != nil { // of an idempotency key, what it remembers is no row's attribute
+				delete(item, "job")
+			}
 			var r row
 			if err := dynamo.UnmarshalItem(item, &r); err != nil {
 				return nil, fmt.Errorf("decode a row: %w", err)
@@ -212,6 +215,8 @@ func (s *Stores) State(tenant string) model.State {
 				_, _ = fmt.Sscanf(strings.TrimPrefix(r.PK, "T#"+tenant+"#D#"), "%d", &node)
 				state.Working[node] = r.Working
 			}
+		case "I":
+			state.Keys[model.KeyOf{Key: r.PK}] = model.Kept{}
 		case "X":
 			state.Uploads[r.ID] = model.Upload{ID: r.ID, State: r.State}
 		}

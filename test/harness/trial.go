@@ -3,9 +3,12 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"joboutputs/infra/local/service"
 	"joboutputs/shared/table"
 	"joboutputs/shared/uploads"
 	"joboutputs/test/robustness/faults"
@@ -32,6 +35,8 @@ func NewTrial(tb testing.TB, name string, middlewares ...Middleware) *Trial {
 // Run is one case on its way, in a tenant of its own.
 type Run struct {
 	*Trial
+	Service     *service.Service
+	Wire        *Wire // to it
 	Admin, Node model.Caller
 	Possible    model.Possible
 	Broken      []string // what was wrong; none = nothing
@@ -54,10 +59,17 @@ func (t *Trial) Begin() *Run {
 	t.runs++
 	tenant := fmt.Sprintf("%s-%d", t.name, t.runs)
 	return &Run{
-		Trial: t, Possible: model.Possible{model.New()}, Content: "content",
+		Trial: t, Service: t.Rig.Service, Wire: t.Wire, Possible: model.Possible{model.New()}, Content: "content",
 		Admin: model.Caller{Tenant: tenant, User: 1, Admin: true},
 		Node:  model.Caller{Tenant: tenant, User: 2, Nodes: []int64{TrialNode}, Node: TrialNode},
 	}
+}
+
+// Hurry replaces the service of the Run with one that gives up sooner (Rig.Hurried). Like the
+// first it has nothing but the stores.
+func (r *Run) Hurry(attempt, function time.Duration) {
+	r.Service = r.Rig.Hurried(attempt, function)
+	r.Wire = r.Trial.Wire.to(r.Service, function)
 }
 
 // call completes a call: the caller is an admin if none is said.
@@ -75,7 +87,7 @@ func (r *Run) call(c model.Call) model.Call {
 func (r *Run) Do(c model.Call) model.Answer {
 	c = r.call(c)
 	a := r.Planned(c, faults.NewPlan(nil))
-	if a.Unknown || a.Status >= 300 || len(r.Broken) > 0 {
+	if !a.Well() || len(r.Broken) > 0 {
 		panic(fmt.Sprintf("%s: %d %s: %s", c, a.Status, a.Code, strings.Join(r.Broken, "\n")))
 	}
 	return a
@@ -85,6 +97,7 @@ func (r *Run) Do(c model.Call) model.Answer {
 func (r *Run) Planned(c model.Call, p *faults.Plan) model.Answer {
 	c = r.call(c)
 	a, err := r.Wire.Do(faults.With(context.Background(), p), c)
+	p.GivenUp()
 	if err != nil {
 		panic(err)
 	}
@@ -126,4 +139,45 @@ func (t *Trial) Clear() error {
 // CrashAt is a plan by which the process dies before a call.
 func CrashAt(operation string, nth int) *faults.Plan {
 	return faults.NewPlan(map[faults.Call]faults.Kind{{Operation: operation, Nth: nth}: faults.CrashBefore})
+}
+
+// Retried makes a call with the project's client, whose attempts meet what the plans say (a
+// plan may Hurry the service for its attempt), and holds what the client says of it against the model: as one call, made when one of its
+// attempts was. It returns how many there were, too.
+func (r *Run) Retried(c model.Call, retries int, plan func(attempt int) *faults.Plan) (a model.Answer, attempts int) {
+	c = r.call(ByClient(c, "the client's"))
+	var times []string
+	y := &Retrying{Wire: func() *Wire { return r.Wire }, Retries: retries, Clock: moving{r.Rig.Clock}, Plan: func(attempt int) *faults.Plan {
+		if now := ModelTime(r.Rig.Clock.Now()); !slices.Contains(times, now) {
+			times = append(times, now)
+		}
+		attempts++
+		return plan(attempt)
+	}}
+	a, err := y.Do(context.Background(), c)
+	if err != nil {
+		panic(err)
+	}
+	var next model.Possible
+	for _, c.At = range times {
+		after, err := r.Possible.Step(c, a)
+		if err != nil {
+			continue
+		}
+		next = append(next, after...)
+	}
+	if len(next) == 0 {
+		r.Broken = append(r.Broken, fmt.Sprintf("%s, by the client, in %d attempts: no permitted answer: %+v", c, attempts, a))
+		return a, attempts
+	}
+	r.Possible = next
+	return a, attempts
+}
+
+// moving is the service's clock as the client's: it moves on when the client sleeps.
+type moving struct{ *Clock }
+
+func (m moving) Sleep(_ context.Context, d time.Duration) error {
+	m.Advance(d)
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"joboutputs/infra/local/issuer"
 	"joboutputs/infra/local/service"
 	"joboutputs/shared/auth"
+	"joboutputs/shared/problem"
 	"joboutputs/shared/table"
 	"joboutputs/test/robustness/model"
 )
@@ -27,21 +27,38 @@ import (
 // concurrent use.
 type Wire struct {
 	service *service.Service
-	url     string // "" = the gateway is called in this process, which takes a context with it
+	url     string        // "" = the gateway is called in this process, which takes a context with it
+	limit   time.Duration // of a cleanup; 0 = none
 
-	mu     sync.Mutex
-	tokens map[string]string
+	tokens *tokens
+}
+
+// tokens are those of callers.
+type tokens struct {
+	mu  sync.Mutex
+	all map[string]string
 }
 
 // NewWire makes a Wire to a service that is served at url, or in this process if it is "".
 func NewWire(s *service.Service, url string) *Wire {
-	return &Wire{service: s, url: url, tokens: map[string]string{}}
+	return &Wire{service: s, url: url, tokens: &tokens{all: map[string]string{}}}
+}
+
+// to is the Wire to another service of the same issuer, in this process, whose functions run
+// for so long at most.
+func (w *Wire) to(s *service.Service, limit time.Duration) *Wire {
+	return &Wire{service: s, limit: limit, tokens: w.tokens}
 }
 
 // Do makes a call. An error is the harness's own: whatever the service does is an answer.
 func (w *Wire) Do(ctx context.Context, c model.Call) (model.Answer, error) {
 	switch c.Action {
 	case auth.Cleanup:
+		if w.limit != 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, w.limit)
+			defer cancel()
+		}
 		if _, err := w.service.Deps.Cleanup.Run(ctx, c.Grace); err != nil {
 			return model.Answer{Unknown: true}, nil //nolint:nilerr // it stops at the first error, and goes on when it runs again
 		}
@@ -57,83 +74,6 @@ func (w *Wire) Do(ctx context.Context, c model.Call) (model.Answer, error) {
 	return modelAnswer(c, response)
 }
 
-// target is the request of a call.
-func target(c model.Call) (method, path string, body []byte) {
-	output := fmt.Sprintf("/v1/job-outputs/%d", c.PK)
-	job := fmt.Sprintf("/v1/jobs/%d", c.Job)
-	named := job + "/outputs/" + url.PathEscape(c.Name) + "/" + url.PathEscape(c.Type)
-	upload := job + "/uploads/" + c.Upload
-	object := func(members map[string]any) []byte {
-		text, err := json.Marshal(members)
-		if err != nil {
-			panic(err) // texts and numbers
-		}
-		return text
-	}
-	switch c.Action {
-	case auth.JobsCreate:
-		members := map[string]any{"description": c.Description}
-		if c.PK != 0 {
-			members["pk"] = c.PK
-		}
-		if c.Node != 0 {
-			members["node"] = c.Node
-		}
-		return "POST", "/v1/jobs/create", object(members)
-	case auth.JobsRetrieve:
-		return "GET", job, nil
-	case auth.JobsAcquire:
-		return "GET", job + "/acquire", nil
-	case auth.JobsRelease:
-		return "DELETE", job + "/release", nil
-	case auth.JobsStart:
-		return "POST", job + "/start", nil
-	case auth.JobsFinish:
-		members := map[string]any{}
-		if c.Error != nil {
-			members["error"] = *c.Error
-		}
-		return "POST", job + "/finish", object(members)
-	case auth.JobsAddOutput:
-		return "POST", named, []byte(c.Content)
-	case auth.JobsGetOutput:
-		return "GET", named, nil
-	case auth.JobsGetOutputInfo:
-		return "GET", named + "/info", nil
-	case auth.JobsDeleteOutput:
-		return "DELETE", named, nil
-	case auth.OutputsRetrieve:
-		return "GET", output, nil
-	case auth.OutputsDestroy:
-		return "DELETE", output, nil
-	case auth.OutputsReinstate:
-		return "POST", output + "/reinstate", nil
-	case auth.OutputsHardDelete:
-		return "DELETE", output + "/hard", nil
-	case auth.OutputsDownload:
-		return "POST", output + "/download", nil
-	case auth.OutputsList:
-		members := map[string]any{"include_inactive": c.Inactive}
-		if c.Job != 0 {
-			members["expressions"] = []any{map[string]any{"type": "exact", "field": "job", "value": c.Job}}
-		}
-		return "POST", "/v1/job-outputs/list", object(members)
-	case auth.UploadsBegin:
-		members := map[string]any{"name": c.Name, "type": c.Type, "size": len(c.Content), "content_type": c.ContentType}
-		if c.PartSize != 0 {
-			members["part_size"] = c.PartSize
-		}
-		return "POST", job + "/uploads", object(members)
-	case auth.UploadsStatus:
-		return "GET", upload, nil
-	case auth.UploadsComplete:
-		return "POST", upload + "/complete", nil
-	case auth.UploadsAbort:
-		return "DELETE", upload, nil
-	}
-	panic(fmt.Sprintf("no request for the action %q", c.Action))
-}
-
 func (w *Wire) exchange(ctx context.Context, c model.Call, method, path string, body []byte) (Answer, error) {
 	token, err := w.token(c.Caller)
 	if err != nil {
@@ -144,12 +84,20 @@ func (w *Wire) exchange(ctx context.Context, c model.Call, method, path string, 
 		caller.Node = fmt.Sprint(c.Caller.Node)
 	}
 	header := caller.header()
+	if c.Key != "" {
+		header.Set("Idempotency-Key", c.Key)
+	}
 	switch {
 	case c.ContentType != "" && c.Action == auth.JobsAddOutput:
 		header.Set("Content-Type", c.ContentType)
 	case len(body) > 0 && c.Action != auth.JobsAddOutput:
 		header.Set("Content-Type", "application/json")
 	}
+	return w.roundTrip(ctx, method, path, header, body)
+}
+
+// roundTrip sends one request, with a path as it is escaped and its query.
+func (w *Wire) roundTrip(ctx context.Context, method, path string, header http.Header, body []byte) (Answer, error) {
 	if w.url == "" {
 		r := httptest.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
 		r.Header = header
@@ -182,11 +130,19 @@ func (w *Wire) inProcess(r *http.Request) (a Answer) {
 	return a
 }
 
+// unavailable is the code by which the service says that nothing was done.
+const unavailable = string(problem.Unavailable)
+
 // modelAnswer makes the model's answer of what the wire brought.
 func modelAnswer(c model.Call, in Answer) (model.Answer, error) {
 	a := model.Answer{Status: in.Status}
-	if in.Broken != nil || in.Status == http.StatusServiceUnavailable {
+	if in.Broken != nil {
 		return model.Answer{Unknown: true, Status: in.Status}, nil
+	}
+	if in.Status == http.StatusServiceUnavailable {
+		var document struct{ Code string }
+		_ = json.Unmarshal(in.Body, &document) // at worst it says nothing
+		return model.Answer{Unknown: document.Code != unavailable, Status: in.Status, Code: document.Code}, nil
 	}
 	decode := func(v any) error {
 		if err := json.Unmarshal(in.Body, v); err != nil {
@@ -195,15 +151,15 @@ func modelAnswer(c model.Call, in Answer) (model.Answer, error) {
 		return nil
 	}
 	if in.Status >= 400 {
-		var problem struct {
+		var document struct {
 			Code string
 			model.Holder
 		}
-		if err := decode(&problem); err != nil {
+		if err := decode(&document); err != nil {
 			return a, err
 		}
-		if a.Code = problem.Code; a.Code == "duplicate_output" {
-			a.Holder = &problem.Holder
+		if a.Code = document.Code; a.Code == "duplicate_output" {
+			a.Holder = &document.Holder
 		}
 		return a, nil
 	}
@@ -278,9 +234,9 @@ func (w *Wire) send(ctx context.Context, c model.Call) (model.Answer, error) {
 // clock that a test moves on.
 func (w *Wire) token(c model.Caller) (string, error) {
 	key := fmt.Sprintf("%s %d", c.Tenant, c.User)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if token, ok := w.tokens[key]; ok {
+	w.tokens.mu.Lock()
+	defer w.tokens.mu.Unlock()
+	if token, ok := w.tokens.all[key]; ok {
 		return token, nil
 	}
 	name := fmt.Sprintf("user%d", c.User)
@@ -300,7 +256,7 @@ func (w *Wire) token(c model.Caller) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w.tokens[key] = token
+	w.tokens.all[key] = token
 	return token, nil
 }
 

@@ -39,6 +39,9 @@ type Config struct {
 	Now      func() time.Time // nil = time.Now
 	TokenTTL time.Duration    // see gateway.Config
 	Backoff  time.Duration    // see table.Config
+	Attempt  time.Duration    // see table.Config
+	Issuer   *issuer.Issuer   // nil = one of its own
+	Timeout  time.Duration    // the longest that a function may run; 0 = as the catalogue says
 }
 
 // Service is an http.Handler: the API, and what is for this machine alone under /-/.
@@ -58,11 +61,14 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	tokens, err := issuer.New(issuer.Config{Dir: cfg.Dir, Now: cfg.Now})
-	if err != nil {
-		return nil, err
+	tokens := cfg.Issuer
+	if tokens == nil {
+		var err error
+		if tokens, err = issuer.New(issuer.Config{Dir: cfg.Dir, Now: cfg.Now}); err != nil {
+			return nil, err
+		}
 	}
-	stores := table.Config{DynamoDB: cfg.DynamoDB, S3: cfg.S3, Table: cfg.Table, Bucket: cfg.Bucket, Backoff: cfg.Backoff, Now: cfg.Now}
+	stores := table.Config{DynamoDB: cfg.DynamoDB, S3: cfg.S3, Table: cfg.Table, Bucket: cfg.Bucket, Backoff: cfg.Backoff, Attempt: cfg.Attempt, Now: cfg.Now}
 	deps := functions.NewDeps(stores, uploads.Limits{})
 	deps.Verifier = token.New(tokens.TokenConfig(), tokens.Client(), cfg.Now)
 	deps.Issuer = tokens
@@ -73,7 +79,7 @@ func New(cfg Config) (*Service, error) {
 		Table:  table.New(stores),
 		Issuer: tokens,
 		gateway: gateway.New(gateway.Config{
-			Functions: functions.Catalogue(),
+			Functions: catalogue(cfg.Timeout),
 			Refused:   functions.Refused,
 			Deps:      deps,
 			Edge:      api.Edge{Log: cfg.Log, Now: cfg.Now},
@@ -81,6 +87,17 @@ func New(cfg Config) (*Service, error) {
 			TokenTTL:  cfg.TokenTTL,
 		}),
 	}, nil
+}
+
+// catalogue is the catalogue, with functions that run for so long at most.
+func catalogue(timeout time.Duration) []functions.Function {
+	all := functions.Catalogue()
+	for i := range all {
+		if timeout != 0 && all[i].HTTP != nil {
+			all[i].Timeout = min(all[i].Timeout, timeout)
+		}
+	}
+	return all
 }
 
 // Load loads a seed: its users into the issuer, its rows and bytes into the stores.

@@ -7,49 +7,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
-
-// Kind is a way to fail. Of each it says what happens to the attempts of one call; the SDK
-// makes up to ten.
-type Kind string
-
-// The kinds. "Once" and a few are hidden by retries; of the others a client hears, at best,
-// that the service is not available.
-const (
-	Away         Kind = "away"          // no attempt arrives
-	AwayOnce     Kind = "away once"     // the first does not
-	Lost         Kind = "lost"          // every attempt arrives, and no answer comes back
-	LostOnce     Kind = "lost once"     // the first arrives, and its answer does not come back
-	Throttled    Kind = "throttled"     // every attempt is refused
-	ThrottledFew Kind = "throttled few" // the first three are
-	Conflict     Kind = "conflict"      // every attempt meets another write
-	ConflictFew  Kind = "conflict few"  // the first three do
-	LateBefore   Kind = "late before"   // the function's time is up before the call arrives
-	LateAfter    Kind = "late after"    // and after it has arrived
-	Twice        Kind = "twice"         // the network delivers it twice
-	CrashBefore  Kind = "crash before"  // the process dies before the call
-	CrashAfter   Kind = "crash after"   // the process dies when the call has been done
-)
-
-// Kinds are all of them.
-var Kinds = []Kind{Away, AwayOnce, Lost, LostOnce, Throttled, ThrottledFew, Conflict, ConflictFew, LateBefore, LateAfter, Twice, CrashBefore, CrashAfter}
-
-// Hidden reports whether retries hide the fault, so that the client must not see it.
-func (k Kind) Hidden() bool {
-	return slices.Contains([]Kind{AwayOnce, LostOnce, ThrottledFew, ConflictFew, Twice}, k)
-}
 
 // few is how many attempts fail of "few".
 const few = 3
@@ -63,24 +31,6 @@ type Call struct {
 
 func (c Call) String() string { return fmt.Sprintf("%s %d", c.Operation, c.Nth) }
 
-// Writes reports whether an operation changes anything.
-func Writes(operation string) bool {
-	return !strings.HasPrefix(operation, "Get") && !strings.HasPrefix(operation, "BatchGet") && !strings.HasPrefix(operation, "List") &&
-		operation != "Query" && operation != "HeadObject"
-}
-
-// Befalls reports whether a kind can befall an operation: reads meet no conflict.
-func (k Kind) Befalls(operation string) bool {
-	if k != Conflict && k != ConflictFew {
-		return true
-	}
-	switch operation {
-	case "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "PutObject", "CompleteMultipartUpload":
-		return true
-	}
-	return false
-}
-
 // Plan is what befalls the calls of one request. It notes the calls that were made.
 type Plan struct {
 	// Before is called before every call, if it is set: something else happens there.
@@ -90,12 +40,29 @@ type Plan struct {
 	kinds map[Call]Kind
 	made  map[string]int
 	calls []Call
-	over  error // the process is dead, or its time is up: no further call is made
-	dead  bool
+	late  bool          // its time was up
+	done  bool          // a call was carried out whose response a fault lost
+	over  error         // the process is dead: no further call is made
+	dead  bool          // and nobody responds for it
+	given chan struct{} // closed by GivenUp
 }
 
 // NewPlan is a plan; without kinds it only notes.
-func NewPlan(kinds map[Call]Kind) *Plan { return &Plan{kinds: kinds, made: map[string]int{}} }
+func NewPlan(kinds map[Call]Kind) *Plan {
+	return &Plan{kinds: kinds, made: map[string]int{}, given: make(chan struct{})}
+}
+
+// Unheard is a plan by which the request goes well, and its response is lost on the way to
+// who made it.
+func Unheard() *Plan {
+	p := NewPlan(nil)
+	p.dead, p.done = true, true
+	return p
+}
+
+// GivenUp ends the request: whoever made it has a response, or waits for none any more. It is
+// called once.
+func (p *Plan) GivenUp() { close(p.given) }
 
 // Calls are the calls that were made, in order.
 func (p *Plan) Calls() []Call {
@@ -114,7 +81,7 @@ func (p *Plan) String() string {
 	return strings.Join(all, ", ")
 }
 
-// Dead reports whether the process died, so that its answer is lost.
+// Dead reports whether nobody hears a response: the process died, or the way was cut.
 func (p *Plan) Dead() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,7 +92,15 @@ func (p *Plan) Dead() bool {
 func (p *Plan) Over() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.over != nil
+	return p.over != nil || p.late
+}
+
+// Done reports whether a call was carried out whose response a fault lost: on a machine that
+// is busy, the function's time may be up before.
+func (p *Plan) Done() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.done
 }
 
 type planKey struct{}
@@ -151,10 +126,14 @@ func Middleware(stack *middleware.Stack) error {
 	return stack.Finalize.Insert(sent, "Retry", middleware.After)
 }
 
-var (
-	errCrash = errors.New("the process is dead")
-	errLate  = &aws.RequestCanceledError{Err: context.DeadlineExceeded}
-)
+var errCrash = errors.New("the process is dead")
+
+// failing is a call that fails.
+type failing struct {
+	plan     *Plan
+	kind     Kind
+	function context.Context // of whoever made the call
+}
 
 // call is around a call with all its attempts.
 func call(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
@@ -169,14 +148,12 @@ func call(ctx context.Context, in middleware.FinalizeInput, next middleware.Fina
 	if p.Before != nil {
 		p.Before(made)
 	}
-	out, metadata, err := next.HandleFinalize(context.WithValue(ctx, kindKey{}, kind), in)
+	out, metadata, err := next.HandleFinalize(context.WithValue(ctx, kindKey{}, failing{p, kind, ctx}), in)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch kind {
-	case CrashBefore, CrashAfter:
+	if kind == CrashBefore || kind == CrashAfter {
 		p.over, p.dead = errCrash, true
-	case LateBefore, LateAfter:
-		p.over = errLate
+		p.done = kind == CrashAfter && err == nil
 	}
 	if p.over != nil { // by this call, or by one at the same time
 		return middleware.FinalizeOutput{}, middleware.Metadata{}, p.over
@@ -196,7 +173,7 @@ func (p *Plan) begin(operation string) (Call, Kind, error) {
 	return c, p.kinds[c], nil
 }
 
-// attempt is around one attempt.
+// attempt is around one attempt. It is inside of what the service adds to its clients.
 func attempt(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler, number int) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
 	send := func() (middleware.FinalizeOutput, middleware.Metadata, error) {
 		request, ok := in.Request.(*smithyhttp.Request)
@@ -209,58 +186,69 @@ func attempt(ctx context.Context, in middleware.FinalizeInput, next middleware.F
 		}
 		return next.HandleFinalize(ctx, middleware.FinalizeInput{Request: copied})
 	}
-	kind, _ := ctx.Value(kindKey{}).(Kind)
-	switch {
-	case kind == CrashBefore, kind == LateBefore:
+	f, _ := ctx.Value(kindKey{}).(failing)
+	carryOut := func() {
+		out, _, err := send()
+		discard(out)
+		f.plan.mu.Lock()
+		defer f.plan.mu.Unlock()
+		f.plan.done = f.plan.done || err == nil
+	}
+	switch kind := f.kind; {
+	case kind == CrashBefore:
 		return out, metadata, errCrash // which call replaces
 	case kind == Away, kind == AwayOnce && number == 1:
-		return out, metadata, unsent(syscall.ECONNREFUSED)
+		return out, metadata, broken("dial", syscall.ECONNREFUSED)
 	case kind == Lost, kind == LostOnce && number == 1:
-		discard(send())
-		return out, metadata, unsent(syscall.ECONNRESET)
+		carryOut()
+		return out, metadata, broken("read", syscall.ECONNRESET)
+	case kind == Silent, kind == SilentOnce && number == 1:
+		carryOut()
+		<-ctx.Done()
+		return out, metadata, &smithy.CanceledError{Err: ctx.Err()}
+	case kind.late(), kind.stopped():
+		if kind == LateAfter || kind == StoppedAfter {
+			carryOut()
+		}
+		return out, metadata, f.outlast()
 	case kind == Throttled, kind == ThrottledFew && number <= few:
 		return out, metadata, throttled(middleware.GetServiceID(ctx))
 	case kind == Conflict, kind == ConflictFew && number <= few:
 		return out, metadata, conflict(middleware.GetOperationName(ctx))
 	case kind == Twice && number == 1:
 		out, metadata, err = send()
-		discard(send())
+		again, _, _ := send()
+		discard(again)
 		return out, metadata, err
 	}
 	return send()
 }
 
+// outlast waits until the function's time is up, and if the function is stopped, until the
+// request has ended without it.
+func (f failing) outlast() error {
+	if _, ok := f.function.Deadline(); !ok {
+		panic("faults: a function without a deadline is never late")
+	}
+	<-f.function.Done()
+	f.plan.mu.Lock()
+	f.plan.late = true
+	if f.kind.stopped() {
+		f.plan.over = errCrash
+	}
+	f.plan.mu.Unlock()
+	if f.kind.stopped() {
+		select {
+		case <-f.plan.given:
+		case <-time.After(time.Second): // a request that nobody gives up, such as a cleanup
+		}
+	}
+	return &smithy.CanceledError{Err: f.function.Err()}
+}
+
 // discard lets an answer go that nobody gets.
-func discard(out middleware.FinalizeOutput, _ middleware.Metadata, _ error) {
+func discard(out middleware.FinalizeOutput) {
 	if got, ok := out.Result.(*s3.GetObjectOutput); ok && got != nil {
 		got.Body.Close()
 	}
-}
-
-// unsent is what the SDK makes of a connection that breaks.
-func unsent(cause error) error {
-	return &smithyhttp.RequestSendError{Err: &net.OpError{Op: "read", Net: "tcp", Err: cause}}
-}
-
-func throttled(service string) error {
-	if service == "S3" {
-		return &smithy.GenericAPIError{Code: "SlowDown", Message: "Please reduce your request rate."}
-	}
-	return &dynamotypes.ProvisionedThroughputExceededException{Message: aws.String("throttled")}
-}
-
-// conflict is what a write is told that meets another one.
-// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-func conflict(operation string) error {
-	switch {
-	case operation == "TransactWriteItems":
-		return &dynamotypes.TransactionCanceledException{
-			Message:             aws.String("Transaction cancelled"),
-			CancellationReasons: []dynamotypes.CancellationReason{{Code: aws.String("TransactionConflict")}, {Code: aws.String("None")}},
-		}
-	case strings.HasSuffix(operation, "Item"):
-		return &dynamotypes.TransactionConflictException{Message: aws.String("Transaction is ongoing for the item")}
-	}
-	return &smithy.GenericAPIError{Code: "ConditionalRequestConflict", Message: "A conflicting conditional operation is in progress."}
 }

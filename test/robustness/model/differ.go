@@ -55,6 +55,11 @@ func Differs(want, got Answer, after State) string {
 		if strings.HasPrefix(want.Upload.ID, untold) {
 			delete(after.Uploads, want.Upload.ID)
 			after.Uploads[filled.ID] = filled
+			after.told(func(a *Answer) {
+				if a.Upload != nil && a.Upload.ID == want.Upload.ID {
+					a.Upload = &filled
+				}
+			})
 		}
 	}
 	if want.Holder != nil {
@@ -147,5 +152,10 @@ func (s State) drawJob(drawn int64, j Job) string {
 	delete(s.Jobs, drawn)
 	j.Outputs = nil
 	s.Jobs[j.PK] = j
+	s.told(func(a *Answer) {
+		if a.Job != nil && a.Job.PK == drawn {
+			a.Job = &j
+		}
+	})
 	return ""
 }

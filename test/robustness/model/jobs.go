@@ -49,30 +49,49 @@ func (s State) job(c Call) Answer {
 		switch {
 		case !owner:
 			return refused(403, problem.PermissionDenied)
-		case ended || started:
+		case ended:
 			return refused(409, problem.IllegalTransition)
+		case started: // again
 		case s.Working[node] != 0:
 			return refused(409, problem.NodeAlreadyWorking)
+		default:
+			j.StartTime, s.Working[node] = cmp.Or(c.At, untold), j.PK
 		}
-		j.StartTime, s.Working[node] = cmp.Or(c.At, untold), j.PK
 	case auth.JobsFinish:
 		switch {
 		case !owner:
 			return refused(403, problem.PermissionDenied)
-		case !started || ended:
+		case !started:
 			return refused(409, problem.IllegalTransition)
-		}
-		j.EndTime, j.ErrorReason = cmp.Or(c.At, untold), c.Error
-		if s.Working[node] == j.PK {
-			delete(s.Working, node)
+		case ended && sameEnd(j.ErrorReason, c.Error): // again
+		case ended:
+			return refused(409, problem.IllegalTransition)
+		default:
+			j.EndTime, j.ErrorReason = cmp.Or(c.At, untold), c.Error
+			if s.Working[node] == j.PK {
+				delete(s.Working, node)
+			}
 		}
 	}
 	s.Jobs[j.PK] = j
-	j.Outputs = []Mention{}
+	j.Outputs = s.mentions(j.PK)
+	return Answer{Status: 200, Job: &j}
+}
+
+func sameEnd(a, b *string) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+// mentions are a job's outputs as it tells of them.
+func (s State) mentions(job int64) []Mention {
+	all := []Mention{}
 	for _, o := range s.Outputs {
-		if o.Job == j.PK {
-			j.Outputs = append(j.Outputs, Mention{o.PK, o.Name, o.Type})
+		if o.Job == job {
+			all = append(all, Mention{o.PK, o.Name, o.Type})
 		}
 	}
-	return Answer{Status: 200, Job: &j}
+	return all
 }

@@ -42,6 +42,7 @@ func (c Caller) creator() int64 {
 type Call struct {
 	Action auth.Action
 	Caller Caller
+	Key    string // the Idempotency-Key; "" = none
 	At     string // the service's time; "" = it runs
 
 	Job, PK     int64
@@ -63,7 +64,7 @@ const Send auth.Action = "s3-put"
 
 // Answer is what came back.
 type Answer struct {
-	Unknown bool // nothing did, or that the service was not available: it may have happened, or may yet
+	Unknown bool // nothing did, or that the outcome is not known: it may have happened, or may yet
 	Status  int
 	Code    string // of a problem document
 
@@ -74,6 +75,9 @@ type Answer struct {
 	Content string
 	Holder  *Holder // of a duplicate_output
 }
+
+// Well reports whether the call was done.
+func (a Answer) Well() bool { return !a.Unknown && a.Status < 300 }
 
 // Holder is what is said of who has a name already.
 type Holder struct {
@@ -88,7 +92,7 @@ func refused(status int, code problem.Kind) Answer { return Answer{Status: statu
 // answered so.
 func (s State) Step(c Call, a Answer) []State {
 	states := s.step(c, a)
-	if u, ok := s.Uploads[c.Upload]; ok && c.Conflicts && u.State == open && (a.Unknown || a.Code == string(problem.UploadLost)) {
+	if u, ok := s.Uploads[c.Upload]; ok && c.Conflicts && u.State == open && (a.Unknown || a.unavailable() || a.Code == string(problem.UploadLost)) {
 		u.State = lost
 		next := s.clone()
 		next.Uploads[u.ID] = u
@@ -106,17 +110,29 @@ func (s State) step(c Call, a Answer) []State {
 		if c.Action == auth.Cleanup { // it takes one thing after the other, and may have stopped anywhere
 			return between(s, next)
 		}
-		if c.Action == auth.JobsCreate && next.last() > s.last() { // or the counter alone was lifted
-			lifted := s
-			lifted.Lifted = next.last()
-			return []State{s, next, lifted}
-		}
-		return []State{s, next}
+		return append(s.unchanged(c, next), next)
+	}
+	if a.unavailable() {
+		return s.unchanged(c, next)
 	}
 	if Differs(want, a, next) != "" {
 		return nil
 	}
 	return []State{next}
+}
+
+// unavailable reports whether the service says that nothing was done.
+func (a Answer) unavailable() bool { return !a.Unknown && a.Code == string(problem.Unavailable) }
+
+// unchanged is what a call leaves that was not done: next would be the state if it was. The
+// job counter may have been lifted.
+func (s State) unchanged(c Call, next State) []State {
+	if c.Action == auth.JobsCreate && next.last() > s.last() {
+		lifted := s
+		lifted.Lifted = next.last()
+		return []State{s, lifted}
+	}
+	return []State{s}
 }
 
 // between is every state in which some uploads are as in one state, and the others as in
@@ -166,6 +182,9 @@ func (s State) Do(c Call) (Answer, State) {
 		}
 	}
 	next := s.clone()
+	if a, used := next.replay(c); used {
+		return a, next
+	}
 	var a Answer
 	switch c.Action {
 	case auth.JobsCreate, auth.JobsRetrieve, auth.JobsAcquire, auth.JobsRelease, auth.JobsStart, auth.JobsFinish:
@@ -209,6 +228,7 @@ func (s State) Do(c Call) (Answer, State) {
 	if a.Code != "" && a.Holder == nil {
 		return a, s
 	}
+	next.keep(c, a, s)
 	return a, next
 }
 

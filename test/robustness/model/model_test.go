@@ -93,3 +93,70 @@ func TestPermits(t *testing.T) {
 	output.PK, output.Name, output.Creator = 6, "late", 3
 	must(info, model.Answer{Status: 200, Output: &output})
 }
+
+// TestPermitsRetries holds what the model permits of repeated steps, keys and outcomes.
+func TestPermitsRetries(t *testing.T) {
+	t.Parallel()
+	const now, later = "2026-01-02T03:04:05.000000Z", "2026-01-02T03:04:06.000000Z"
+	admin := model.Caller{Tenant: "acme", User: 1, Admin: true}
+	node := model.Caller{Tenant: "acme", User: 2, Nodes: []int64{7}, Node: 7}
+	text := "it failed"
+	unavailable := model.Answer{Status: 503, Code: "unavailable"}
+	illegal := model.Answer{Status: 409, Code: "illegal_transition"}
+	mismatch := model.Answer{Status: 422, Code: "idempotency_mismatch"}
+	acquired := model.Job{PK: 1, Node: 7, Creator: 1, CreationTime: now, Outputs: []model.Mention{}}
+	running, ended, none := acquired, acquired, acquired
+	running.StartTime, ended.StartTime = now, now
+	ended.EndTime = later
+	none.PK = 2
+	create := model.Call{Action: auth.JobsCreate, Caller: admin, Node: 7, At: now, Key: "k"}
+	other := create
+	other.Description = "another"
+	start := model.Call{Action: auth.JobsStart, Caller: node, Job: 1, At: now}
+	finish := model.Call{Action: auth.JobsFinish, Caller: node, Job: 1, At: later}
+	again := func(c model.Call) model.Call { c.At = "2026-01-02T03:04:07.000000Z"; return c }
+	failed := again(finish)
+	failed.Error = &text
+	keyed := start
+	keyed.Key = "k"
+	job := func(j model.Job, status int) model.Answer { return model.Answer{Status: status, Job: &j} }
+
+	state := model.Possible{model.New()}
+	for i, tc := range []struct {
+		call    model.Call
+		answer  model.Answer
+		permits bool
+		states  int
+	}{
+		{create, model.Answer{Unknown: true}, true, 2},
+		{other, mismatch, true, 1}, // so it was carried out
+		{create, unavailable, true, 1},
+		{create, job(acquired, 201), true, 1},
+		{create, job(none, 201), false, 0},
+		{create, job(acquired, 201), true, 1},
+		{start, unavailable, true, 1},
+		{finish, illegal, true, 1},
+		{keyed, job(running, 200), true, 1},
+		{again(start), illegal, false, 0},
+		{again(start), job(running, 200), true, 1},
+		{finish, job(ended, 200), true, 1},
+		{again(finish), job(ended, 200), true, 1},
+		{failed, job(ended, 200), false, 0},
+		{failed, illegal, true, 1},
+		{again(start), illegal, true, 1},
+		{again(keyed), job(running, 200), true, 1}, // whatever has happened since
+		{finish, model.Answer{Unknown: true}, true, 1},
+	} {
+		next, err := state.Step(tc.call, tc.answer)
+		if (err == nil) != tc.permits {
+			t.Fatalf("%d: %s, answered %+v: %v, want permitted: %v", i, tc.call, tc.answer, err, tc.permits)
+		}
+		if !tc.permits {
+			continue
+		}
+		if len(next) != tc.states {
+			t.Fatalf("%d: %s, answered %+v: %d states, want %d", i, tc.call, tc.answer, len(next), tc.states)
+		}
+		state = next
+	}
+}

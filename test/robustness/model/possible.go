@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,7 +14,11 @@ type Possible []State
 func (p Possible) Step(c Call, a Answer) (Possible, error) {
 	var next Possible
 	for _, s := range p {
-		next = append(next, s.Step(c, a)...)
+		for _, after := range s.Step(c, a) {
+			if !slices.ContainsFunc(next, after.Equal) {
+				next = append(next, after)
+			}
+		}
 	}
 	if len(next) > 0 {
 		return next, nil
@@ -62,6 +67,9 @@ func (c Call) String() string {
 		if !part.zero {
 			fmt.Fprintf(&b, " %s=%v", part.name, part.value)
 		}
+	}
+	if c.Key != "" {
+		fmt.Fprintf(&b, " key=%s", c.Key)
 	}
 	if c.Error != nil {
 		fmt.Fprintf(&b, " error=%q", *c.Error)

@@ -25,6 +25,7 @@ type State struct {
 	Outputs map[Name]Output // a name has at most one output
 	Uploads map[string]Upload
 	Spent   map[int64]bool // the pks outputs have had: none comes again
+	Keys    map[KeyOf]Kept // the idempotency keys that were used
 	Lifted  int64          // the highest pk a create gave that was not answered and made no job
 }
 
@@ -113,11 +114,11 @@ const untold = "?"
 
 // New is a tenant that has nothing.
 func New() State {
-	return State{Jobs: map[int64]Job{}, Working: map[int64]int64{}, Outputs: map[Name]Output{}, Uploads: map[string]Upload{}, Spent: map[int64]bool{}}
+	return State{Jobs: map[int64]Job{}, Working: map[int64]int64{}, Outputs: map[Name]Output{}, Uploads: map[string]Upload{}, Spent: map[int64]bool{}, Keys: map[KeyOf]Kept{}}
 }
 
 func (s State) clone() State {
-	return State{maps.Clone(s.Jobs), maps.Clone(s.Working), maps.Clone(s.Outputs), maps.Clone(s.Uploads), maps.Clone(s.Spent), s.Lifted}
+	return State{maps.Clone(s.Jobs), maps.Clone(s.Working), maps.Clone(s.Outputs), maps.Clone(s.Uploads), maps.Clone(s.Spent), maps.Clone(s.Keys), s.Lifted}
 }
 
 // last is the job counter: the highest pk that was given or drawn. Calls that were not
@@ -226,6 +227,14 @@ func (s State) learn(outputs ...Output) {
 		if known, ok := s.Outputs[o.key()]; ok && (known.PK == 0 || known.PK == o.PK) {
 			s.Outputs[o.key()] = known.fill(o)
 		}
+		s.told(func(a *Answer) {
+			if kept := a.Output; kept != nil && kept.PK == 0 && kept.key() == o.key() && kept.SHA256 == o.SHA256 {
+				seen := o
+				seen.DeletionTime = kept.DeletionTime
+				filled := kept.fill(seen)
+				a.Output = &filled
+			}
+		})
 	}
 }
 
@@ -256,6 +265,7 @@ func (s State) Admits(seen State) string {
 	}
 	note("jobs", wantJobs, seen.Jobs)
 	note("jobs that are not there", []Job{}, drawn)
+	note("idempotency keys", len(s.Keys), len(seen.Keys)) // which are hashed
 	note("working", s.Working, seen.Working)
 	want := map[Name]Output{}
 	for name, o := range s.Outputs {
