@@ -22,7 +22,7 @@ func TestHistories(t *testing.T) {
 	check := report.Begin(t, "histories", report.Seed())
 	trial := harness.NewTrial(t, "history")
 	want, wantFaulty := report.Count(6, 500), report.Count(3, 200)
-	var recorded, faulty, calls, unanswered, illegal, undecided, broken int
+	var recorded, faulty, calls, withKey, lost, unanswered, illegal, undecided, broken int
 	for n := range want {
 		check.Tell(n, want)
 		withFaults := n < wantFaulty
@@ -33,7 +33,10 @@ func TestHistories(t *testing.T) {
 			faulty++
 		}
 		for _, e := range h.events {
-			if e.answer.Unknown && !withFaults {
+			if lost += e.lost; e.tries > 0 {
+				withKey++
+			}
+			if e.answer.Unknown && !withFaults && e.lost == 0 {
 				unanswered++
 				t.Logf("history %d: not answered: %s %+v", n, e.call, e.answer)
 			}
@@ -52,6 +55,8 @@ func TestHistories(t *testing.T) {
 	check.AtLeast("histories of 8 clients with 25 operations each", recorded, want)
 	check.AtLeast("of these with faults", faulty, wantFaulty)
 	check.AtLeast("calls in them", calls, want*clients*operations)
+	check.AtLeast("of these with a key and retries, half of them or more by the client", withKey, calls/4)
+	check.AtLeast("responses lost on their way, after which the call was retried", lost, want*5)
 	check.Equal("histories with no linearization", illegal, 0)
 	check.Equal("histories not decided", undecided, 0)
 	check.Equal("promises broken after them", broken, 0)
@@ -106,8 +111,8 @@ func TestDoctored(t *testing.T) {
 	} {
 		h := record(trial, 1, false)
 		if tc.name != "" {
-			h.do(0, model.Call{Action: auth.JobsAddOutput, Caller: h.Admin, Job: 1, Name: "a", Type: "bin", Content: "late"}, nil)
-			h.do(0, model.Call{Action: auth.JobsGetOutputInfo, Caller: h.Admin, Job: 1, Name: "a", Type: "bin"}, nil)
+			h.do(0, model.Call{Action: auth.JobsAddOutput, Caller: h.Admin, Job: 1, Name: "a", Type: "bin", Content: "late"})
+			h.do(0, model.Call{Action: auth.JobsGetOutputInfo, Caller: h.Admin, Job: 1, Name: "a", Type: "bin"})
 		}
 		found := false
 		for i := len(h.events) - 1; i >= 0 && !found; i-- {

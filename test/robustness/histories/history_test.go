@@ -5,6 +5,7 @@ package histories_test
 
 import (
 	"context"
+	crand "crypto/rand"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -34,6 +35,8 @@ type event struct {
 	call         model.Call
 	plan         *faults.Plan // nil = no fault
 	answer       model.Answer
+	tries        int // by one who has a key
+	lost         int // responses that were lost on their way
 	begun, ended int64
 }
 
@@ -53,11 +56,7 @@ type history struct {
 // record sets a tenant up and lets the clients go. Calls go over the socket, but for those
 // that faults befall.
 func record(trial *harness.Trial, seed uint64, faulty bool) *history {
-	h := &history{Run: trial.Begin(), faulty: faulty}
-	h.wire = trial.Wire
-	if !faulty {
-		h.wire = harness.NewWire(trial.Rig.Service, trial.Rig.URL)
-	}
+	h := &history{Run: trial.Begin(), faulty: faulty, wire: harness.NewWire(trial.Rig.Service, trial.Rig.URL)}
 	harness.Started(h.Run)
 	for _, name := range names {
 		for i := range staged {
@@ -67,6 +66,10 @@ func record(trial *harness.Trial, seed uint64, faulty bool) *history {
 			h.Do(c)
 			h.begun = append(h.begun, h.Possible[0].Uploads[c.Upload])
 		}
+	}
+	if faulty {
+		h.Hurry(300*time.Millisecond, 1500*time.Millisecond)
+		h.wire = h.Wire
 	}
 	h.Rig.Clock.Tick(time.Microsecond) // it runs, so that the model says nothing of times
 	defer h.Rig.Clock.Tick(0)
@@ -81,7 +84,7 @@ func record(trial *harness.Trial, seed uint64, faulty bool) *history {
 	}
 	all.Wait()
 	for _, name := range names { // what came of it
-		h.do(0, model.Call{Action: auth.JobsGetOutputInfo, Caller: h.Admin, Job: 1, Name: name, Type: "bin"}, nil)
+		h.do(0, model.Call{Action: auth.JobsGetOutputInfo, Caller: h.Admin, Job: 1, Name: name, Type: "bin"})
 	}
 	return h
 }
@@ -90,7 +93,7 @@ func record(trial *harness.Trial, seed uint64, faulty bool) *history {
 func (h *history) act(client, i int, random *rand.Rand) {
 	c := model.Call{Caller: h.Admin, Job: 1, Name: names[random.IntN(len(names))], Type: "bin"}
 	pk := h.pk(random)
-	switch n := random.IntN(20); {
+	switch n := random.IntN(22); {
 	case n < 5 || pk == 0:
 		c.Action, c.Content = auth.JobsAddOutput, fmt.Sprintf("content %d of client %d", i, client)
 	case n < 7:
@@ -105,23 +108,41 @@ func (h *history) act(client, i int, random *rand.Rand) {
 		c = model.Call{Action: auth.OutputsHardDelete, Caller: h.Admin, PK: pk}
 	case n < 18:
 		c = model.Call{Action: auth.OutputsList, Caller: h.Admin, Job: 1, Inactive: random.IntN(2) == 0}
+	case n < 19:
+		c = model.Call{Action: auth.JobsStart, Caller: h.Node, Job: 1}
+	case n < 20:
+		c = model.Call{Action: auth.JobsAcquire, Caller: h.Node, Job: 1}
 	default:
 		u := h.begun[random.IntN(len(h.begun))]
 		c = model.Call{Action: auth.UploadsComplete, Caller: h.Admin, Job: 1, Upload: u.ID, Name: u.Name, Type: "bin", Content: u.Content}
 	}
-	switch last := i == operations-3 && client == 0; {
-	case last: // from here on, the job admits nothing
+	switch last := i == operations-3 && client < 2; {
+	case last: // from here on, the job admits nothing, and the other one ends it again
 		c = model.Call{Action: auth.JobsFinish, Caller: h.Node, Job: 1}
 	case random.IntN(20) == 0: // what is younger than the grace, which is all there is, it lets be
 		c = model.Call{Action: auth.Cleanup, Grace: grace}
 	}
-	var plan *faults.Plan
-	if h.faulty && random.IntN(6) == 0 {
-		plan = faults.NewPlan(map[faults.Call]faults.Kind{
-			{Operation: befallen[random.IntN(len(befallen))], Nth: 1}: faults.Kinds[random.IntN(len(faults.Kinds))],
-		})
+	try := func(attempt int) *faults.Plan {
+		switch {
+		case h.faulty && attempt == 0 && random.IntN(6) == 0:
+			return faults.NewPlan(map[faults.Call]faults.Kind{
+				{Operation: befallen[random.IntN(len(befallen))], Nth: 1}: faults.Kinds[random.IntN(len(faults.Kinds))],
+			})
+		case random.IntN(8) == 0:
+			return faults.Unheard()
+		}
+		return faults.NewPlan(nil)
 	}
-	h.do(client, c, plan)
+	switch n := random.IntN(5); {
+	case n < 2 && harness.HasClient(c.Action) && c.Action != auth.UploadsComplete: // whose content is too small for the client
+		h.retried(client, c, try)
+	case n < 3 && model.Keyed(c.Action):
+		h.repeated(client, c, try)
+	case h.faulty:
+		h.do(client, c, try(0))
+	default:
+		h.do(client, c)
+	}
 }
 
 // befallen are the operations that faults befall, the more often the more there is to break.
@@ -136,15 +157,77 @@ func (h *history) pk(random *rand.Rand) int64 {
 	return h.pks[len(h.pks)-1-random.IntN(min(len(h.pks), 2*len(names)))] // one of the latest
 }
 
-func (h *history) do(client int, c model.Call, plan *faults.Plan) {
-	ctx := context.Background()
-	if plan != nil {
-		ctx = faults.With(ctx, plan)
+// do makes a call, once.
+func (h *history) do(client int, c model.Call, plan ...*faults.Plan) {
+	h.record(client, c, func(e *event) (a model.Answer, err error) {
+		ctx := context.Background()
+		for _, p := range plan {
+			ctx = faults.With(ctx, p)
+			e.plan = p
+			defer p.GivenUp()
+		}
+		a, err = h.wire.Do(ctx, c)
+		if e.plan != nil && e.plan.Dead() {
+			a = model.Answer{Unknown: true}
+		}
+		return a, err
+	})
+}
+
+// repeated makes a call with a key, and again until its outcome is known.
+func (h *history) repeated(client int, c model.Call, try func(attempt int) *faults.Plan) {
+	sent := c
+	sent.Key = crand.Text()
+	h.record(client, c, func(e *event) (a model.Answer, err error) {
+		unknown := false
+		for e.tries < 3 && err == nil {
+			plan := try(e.tries)
+			e.note(plan)
+			a, err = h.wire.Do(faults.With(context.Background(), plan), sent)
+			plan.GivenUp()
+			a.Unknown = a.Unknown || plan.Dead()
+			if unknown = unknown || a.Unknown; !a.Unknown && a.Status != 503 {
+				return a, err // with the key, it settles what came before
+			}
+		}
+		a.Unknown = unknown
+		return a, err
+	})
+}
+
+// retried has the project's client make a call.
+func (h *history) retried(client int, c model.Call, try func(attempt int) *faults.Plan) {
+	c = harness.ByClient(c, "")
+	h.record(client, c, func(e *event) (model.Answer, error) {
+		y := harness.Retrying{Wire: func() *harness.Wire { return h.wire }, Clock: sleepless{h.Rig.Clock}, Plan: func(attempt int) *faults.Plan {
+			plan := try(attempt)
+			e.note(plan)
+			return plan
+		}}
+		return y.Do(context.Background(), c)
+	})
+}
+
+// sleepless is the clock of a client that retries at once.
+type sleepless struct{ *harness.Clock }
+
+func (sleepless) Sleep(context.Context, time.Duration) error { return nil }
+
+// note counts an attempt.
+func (e *event) note(plan *faults.Plan) {
+	if e.tries++; e.tries == 1 {
+		e.plan = plan
 	}
-	e := event{client: client, call: c, plan: plan, begun: h.ticks.Add(1)}
+	if plan.Dead() {
+		e.lost++
+	}
+}
+
+func (h *history) record(client int, c model.Call, make func(*event) (model.Answer, error)) {
+	e := event{client: client, call: c, begun: h.ticks.Add(1)}
 	var err error
-	e.answer, err = h.wire.Do(ctx, c)
-	if plan != nil && plan.Dead() {
+	e.answer, err = make(&e)
+	if e.answer.Unknown { // it says no more than that
 		e.answer = model.Answer{Unknown: true}
 	}
 	e.ended = h.ticks.Add(1)

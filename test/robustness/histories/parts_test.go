@@ -55,6 +55,9 @@ func (p *part) String() string {
 		for _, o := range told(e) {
 			fmt.Fprintf(&b, " output %d %.8s %s", o.PK, o.SHA256, o.DeletionTime)
 		}
+		if e.tries > 0 {
+			fmt.Fprintf(&b, "; %d tries, %d responses lost", e.tries, e.lost)
+		}
 		if e.plan != nil {
 			fmt.Fprintf(&b, "; %s", e.plan)
 		}
@@ -66,7 +69,7 @@ func (p *part) String() string {
 func (h *history) parts() []*part {
 	init := h.Possible[0]
 	job := &part{what: "the job", init: init, step: func(s model.State, c model.Call, a model.Answer) []model.State {
-		if c.Action == auth.JobsFinish {
+		if onJob(c.Action) {
 			return s.Step(c, withoutOutputs(a))
 		}
 		if want, ok := s.Admission(c); ok != admitted(a) || !ok && want.Code != a.Code {
@@ -93,15 +96,22 @@ func (h *history) parts() []*part {
 		}
 	}
 	for _, e := range h.events {
+		if e.answer.Code == "unavailable" { // nothing was done
+			continue
+		}
 		if e.answer.Unknown && (e.call.Action == auth.JobsAddOutput || e.call.Action == auth.UploadsComplete) {
 			if o, ok := bySum[sum(e.call.Content)]; ok { // somebody saw what it made
 				e.answer.Output = &model.Output{PK: o.PK, Job: 1, Name: e.call.Name, Type: "bin"}
 			}
 		}
-		switch e.call.Action {
-		case auth.Cleanup: // nothing a client could see
-		case auth.JobsFinish:
+		switch {
+		case e.call.Action == auth.Cleanup: // nothing a client could see
+			continue
+		case onJob(e.call.Action):
 			job.add(e)
+			continue
+		}
+		switch e.call.Action {
 		case auth.JobsAddOutput, auth.UploadsComplete:
 			replay := e.call.Action == auth.UploadsComplete && admitted(e.answer) // which needs no admission
 			if !e.answer.Unknown && !replay {
@@ -127,6 +137,11 @@ func (h *history) parts() []*part {
 		all = append(all, byName[name])
 	}
 	return all
+}
+
+// onJob reports whether an action is a step of the job.
+func onJob(action auth.Action) bool {
+	return action == auth.JobsStart || action == auth.JobsAcquire || action == auth.JobsFinish
 }
 
 // admitted reports whether an answer to an add says that its job admitted it.
