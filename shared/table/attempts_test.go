@@ -139,9 +139,11 @@ func TestSilentAttempt(t *testing.T) {
 				seen[operation] = true
 				s, actions := prepared(t)
 				silent := s.With(quick).Hooked(storetest.Silence(operation, 1))
-				if err := actions[i].do(storetest.Acting(t), silent); err != nil {
+				ctx, cancel := context.WithTimeout(storetest.Acting(t), 10*time.Second) // where no attempt is given up
+				if err := actions[i].do(ctx, silent); err != nil {
 					t.Errorf("silence at %s: %v", operation, err)
 				}
+				cancel()
 			}
 		})
 	}

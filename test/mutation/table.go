@@ -5,6 +5,7 @@ func domain(name, test string) killer { return killer{"./shared/" + name, test} 
 func tokens(test string) killer       { return killer{"./test/tokens", test} }
 func edge(test string) killer         { return killer{"./shared/api", test} }
 func storm(test string) killer        { return killer{"./test/robustness/storm", test} }
+func faults(test string) killer       { return killer{"./test/robustness/faults", "TestFaults/" + test} }
 
 // mutants is the table, by what is broken.
 func mutants() []mutant {
@@ -32,7 +33,7 @@ func mutants() []mutant {
 			`s.t.Lift(ctx, tenant, table.JobCounter, n.PK, MaxPKAhead, n.Creator.By())`, `s.t.Lift(ctx, tenant, table.JobCounter, n.PK, auth.MaxPK, n.Creator.By())`, domain("jobs", "TestExplicitKeyAhead"),
 		},
 		{
-			"a node works two jobs", "shared/jobs/jobs.go",
+			"a node works two jobs", "shared/jobs/steps.go",
 			`If("attribute_not_exists('current_job') OR 'current_job' = ?", pk)`, `If("attribute_not_exists('current_job') OR 'current_job' <> ?", 0)`, domain("jobs", "TestJobSteps"),
 		},
 		{
@@ -69,11 +70,11 @@ func mutants() []mutant {
 		},
 		{
 			"a hard delete leaves no tombstone", "shared/outputs/change.go",
-			"\n\t\t\tPut(s.t.Put(table.Queued(table.TombstoneKind, tenant, o.object, s.t.Now()))).", "", domain("cleanup", "TestCrashedHardDelete"),
+			".\n\t\t\t\tPut(s.t.Put(table.Queued(table.TombstoneKind, p.Tenant, o.object, s.t.Now())))", "", domain("cleanup", "TestCrashedHardDelete"),
 		},
 		{
 			"a hard delete keeps the bytes", "shared/outputs/change.go",
-			`tenantguard.Breached(s.t.DeleteObject(ctx, tenant, o.object))`, `tenantguard.Breached(nil)`, domain("outputs", "TestReinstateAgainstHardDelete"),
+			`tenantguard.Breached(s.t.DeleteObject(ctx, p.Tenant, o.object))`, `tenantguard.Breached(nil)`, domain("outputs", "TestReinstateAgainstHardDelete"),
 		},
 		{
 			"the cleanup has no patience", "shared/cleanup/cleanup.go",
@@ -266,6 +267,52 @@ func mutants() []mutant {
 		{
 			"a function that failed is said to have done nothing", "infra/local/gateway/invoke.go",
 			`problem.New(problem.OutcomeUnknown,`, `problem.New(problem.Unavailable,`, killer{"./infra/local/gateway", "TestFunctionFails"},
+		},
+
+		// Outcomes and keys.
+		{
+			"a write that may have been carried out is unavailable", "shared/table/errors.go",
+			`return Unknown().Because(fmt.Errorf(format+": %w", append(args, err)...))`, `return StoreError(err, format, args...)`, faults("lost_responses"),
+		},
+		{
+			"a connection that broke was never made", "shared/table/attempts.go",
+			`ok && dial.Op == "dial"`, `ok && dial.Op != ""`, domain("table", "TestOutcome"),
+		},
+		{
+			"an attempt has no deadline", "shared/table/attempts.go",
+			`time.AfterFunc(limit, func() { cancel(errStalled{limit}) })`, `time.AfterFunc(time.Hour, func() { cancel(errStalled{limit}) })`, domain("table", "TestSilentAttempt"),
+		},
+		{
+			"a function works until Lambda ends it", "shared/api/lambda.go",
+			`deadline.Add(-share)`, `deadline.Add(0 * share)`, edge("TestBeforeTheDeadline"),
+		},
+		{
+			"a step that changes a job does not keep its key", "shared/jobs/steps.go",
+			"\tcall.KeepJob(tx, j.Row(tenant))\n", "\tif !changed {\n\t\tcall.KeepJob(tx, j.Row(tenant))\n\t}\n", faults("lost_responses"),
+		},
+		{
+			"the creation of a job does not keep its key", "shared/jobs/jobs.go",
+			"\t\tcall.KeepJob(tx, job.Row(tenant))\n", "", faults("lost_responses"),
+		},
+		{
+			"a hard delete does not keep its key", "shared/outputs/change.go",
+			"\t\t\ts.delete(&o)\n\t\t\tcall.KeepOutput(tx, o.Row())\n", "\t\t\ts.delete(&o)\n", faults("lost_responses"),
+		},
+		{
+			"a started job is not started again", "shared/jobs/steps.go",
+			"case j.Started():\n\t\t\t\treturn false, nil", "case j.Started():\n\t\t\t\treturn false, illegal(\"start\", \"it has started\")", domain("jobs", "TestJobSteps"),
+		},
+		{
+			"a job finishes again with another end", "shared/jobs/steps.go",
+			`!j.EndTime.IsZero() && equal(j.ErrorReason, errorReason)`, `!j.EndTime.IsZero()`, domain("jobs", "TestJobSteps"),
+		},
+		{
+			"the client sends no key with a step of a job", "shared/client/jobs.go",
+			`k.path = fmt.Sprintf("/v1/jobs/%d%s", pk, step)`, "k.path = fmt.Sprintf(\"/v1/jobs/%d%s\", pk, step)\n\tk.header.Del(\"Idempotency-Key\")", domain("client", "TestOneKey"),
+		},
+		{
+			"a refused token settles an outcome", "shared/client/call.go",
+			`case http.StatusNotFound, http.StatusConflict,`, `case http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict,`, domain("client", "TestOutcome"),
 		},
 
 		// Retries and answers.

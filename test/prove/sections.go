@@ -13,9 +13,9 @@ func sections() []section {
 	return []section{
 		{"sequences", "Random sequences of all actions, of several principals in two tenants, over HTTP: every answer is one that the reference model allows.",
 			[]step{test{pkg: "./test/robustness/sequences"}}},
-		{"faults", "Every fault at every call of every action, with client retries and cleanups: the model's outcomes and the invariants, by full scan of table and bucket.",
+		{"faults", "Every fault at every call of every action, silent connections and functions stopped at their deadline among them; requests repeated as they are, with a key, and by the project's client, and cleanups: the model's outcomes and the invariants, by full scan of table and bucket. A write whose response is lost after its commit is done once, and the client knows when it does not know.",
 			[]step{test{pkg: "./test/robustness/faults"}}},
-		{"histories", "Concurrent histories, with and without faults, are linearizable; directed races.",
+		{"histories", "Concurrent histories, with and without faults, with keys, and with the project's client and its retries of lost responses, are linearizable; directed races.",
 			[]step{
 				test{pkg: "./test/robustness/histories", skip: "TestHistories", race: true},
 				test{pkg: "./test/robustness/histories", only: "TestHistories"},
