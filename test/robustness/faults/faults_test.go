@@ -224,13 +224,14 @@ func lostResponses(t *testing.T, clean []faultCase) {
 			continue
 		}
 		writes++
+		every := writes%5 == 1 || report.Count(0, 4) > 0 // way to lose a response
 		first := faults.Call{Operation: c.clean.calls[0].Operation, Nth: 1}
 		away := func(kinds map[point]faults.Kind) map[point]faults.Kind {
 			kinds[point{1, first}] = faults.Away
 			return kinds
 		}
 		for _, kind := range faults.Kinds {
-			if kind.LosesResponse() && (!kind.Ends() || writes%5 == 1 || report.Count(0, 4) > 0) {
+			if kind.LosesResponse() && (kind == faults.Lost || every) {
 				lost := point{0, c.commit()}
 				cases = append(cases, c.with(clientRetries, 1, map[point]faults.Kind{lost: kind}), c.with(1, 1, away(map[point]faults.Kind{lost: kind})))
 			}
