@@ -104,10 +104,12 @@ func (c faultCase) conflicts(request int) bool {
 	return false
 }
 
-// How soon a service gives up that waits for what never comes.
+// How soon a service gives up that waits for what never comes. An attempt that a retry has to
+// make good has more time: on a busy machine, the retries need it.
 const (
-	attemptTime  = 250 * time.Millisecond
 	functionTime = 700 * time.Millisecond
+	attemptTime  = functionTime / 3
+	retriedTime  = time.Second
 )
 
 // limits are how soon the service gives up a request; 0 = as in the cloud.
@@ -117,11 +119,14 @@ func (c faultCase) limits(request int) (attempt, function time.Duration) {
 			continue
 		}
 		if kind.Slow() {
-			attempt = attemptTime
+			attempt = retriedTime
 		}
 		if kind.Ends() {
 			function = functionTime + c.patience
 		}
+	}
+	if function != 0 {
+		attempt = min(attempt, attemptTime)
 	}
 	return attempt, function
 }
