@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"joboutputs/shared/client"
@@ -97,10 +98,9 @@ func TestOutcome(t *testing.T) {
 			if name == "abort" && strings.Contains(tc.responses[len(tc.responses)-1], "404") {
 				continue // an upload that is gone has ended
 			}
-			n := 0
+			var calls atomic.Int64
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				response := tc.responses[min(n, len(tc.responses)-1)]
-				n++
+				response := tc.responses[min(int(calls.Add(1)), len(tc.responses))-1]
 				if response == "cut" {
 					panic(http.ErrAbortHandler)
 				}
