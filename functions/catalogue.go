@@ -179,7 +179,7 @@ func Catalogue() []Function {
 		},
 		{
 			Name: auth.UploadsAbort, Routes: routes(uploads+"/{id}", del),
-			Rights: onTable("BatchGetItem", "PutItem", "UpdateItem", "DeleteItem").and(onObjects("AbortMultipartUpload", "DeleteObject")),
+			Rights: onTable("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem").and(onObjects("AbortMultipartUpload", "DeleteObject")),
 			Memory: small, Timeout: gateway,
 			HTTP: func(d Deps) http.Handler { return abort.New(d.Uploads) },
 		},

@@ -66,7 +66,12 @@ var hints = map[string]string{
 }
 
 // unknownHint is what to do where nobody can say what was done.
-const unknownHint = "look before you repeat the command: joboutputs list, info or jobs show"
+func unknownHint(call string) string {
+	if call == "POST /v1/jobs/create" {
+		return "there may be a job that nobody knows; with --pk, the same command can be given again without making a second one"
+	}
+	return "the same command can be given again: what was done is not done twice"
+}
 
 // explain is the exit code of an error and what a person is told, with what to do next.
 func explain(err error, server string) (int, string) {
@@ -93,10 +98,10 @@ func classify(err error, server string) (code int, text, hint string) {
 	}
 	if u, ok := errors.AsType[*client.UnknownOutcomeError](err); ok {
 		if errors.Is(err, context.Canceled) {
-			return codeInterrupted, "interrupted: " + printable(u.Call) + " may have been carried out", unknownHint
+			return codeInterrupted, "interrupted: " + printable(u.Call) + " may have been carried out", unknownHint(u.Call)
 		}
 		_, cause, _ := classify(u.Err, server)
-		return codeUnavailable, "the outcome is unknown: " + printable(u.Call) + " may have been carried out\n  " + cause, unknownHint
+		return codeUnavailable, "the outcome is unknown: " + printable(u.Call) + " may have been carried out\n  " + cause, unknownHint(u.Call)
 	}
 	if p, ok := errors.AsType[*client.Problem](err); ok {
 		return classifyProblem(p)

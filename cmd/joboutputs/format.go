@@ -167,5 +167,8 @@ func (a *app) printJob(j client.Job) error {
 	for _, o := range j.Outputs {
 		pairs = append(pairs, "output", fmt.Sprintf("%d  %d/%s/%s", o.PK, j.PK, o.Name, o.Type))
 	}
+	if j.Truncated {
+		pairs = append(pairs, "more", fmt.Sprintf("joboutputs list --job %d --all has every output", j.PK))
+	}
 	return sheet(a.out, pairs...)
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"joboutputs/shared/client"
 )
 
 // world is all that the command has to do with, so that tests can have another one.
@@ -66,7 +68,9 @@ func run(ctx context.Context, w world, args []string) int {
 	if err == nil {
 		return codeOK
 	}
-	if _, ok := errors.AsType[told](err); !ok && ctx.Err() != nil {
+	_, isTold := errors.AsType[told](err)
+	_, isUnknown := errors.AsType[*client.UnknownOutcomeError](err)
+	if !isTold && !isUnknown && ctx.Err() != nil {
 		err = context.Canceled
 	}
 	code, text := explain(err, a.server)

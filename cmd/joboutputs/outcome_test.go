@@ -33,7 +33,7 @@ func TestUnknownOutcome(t *testing.T) {
 		r.env["JOBOUTPUTS_TOKEN"] = "t"
 		got := r.run(strings.Fields(command)...)
 		want := "the outcome is unknown: " + call + " may have been carried out"
-		if got.code != codeUnavailable || got.out != "" || !strings.Contains(got.err, want) || !strings.Contains(got.err, "look before you repeat") {
+		if got.code != codeUnavailable || got.out != "" || !strings.Contains(got.err, want) || !strings.Contains(got.err, "can be given again") {
 			t.Errorf("%s: %+v; want %d and %q", command, got, codeUnavailable, want)
 		}
 	}

@@ -44,13 +44,13 @@ func TestLatePut(t *testing.T) {
 			}
 		},
 		"aborted": func(t *testing.T, s *storetest.Stores, u uploads.Upload) {
-			if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID); err != nil {
+			if _, err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID, ""); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"sent and aborted": func(t *testing.T, s *storetest.Stores, u uploads.Upload) {
 			s.Send(t, u, []byte(content))
-			if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID); err != nil {
+			if _, err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID, ""); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -18,7 +18,8 @@ type Job struct {
 	ErrorReason  *string     `json:"error_reason"` // an error's text may be empty
 	DeletionTime *Time       `json:"deletion_time"`
 	Cancelled    bool        `json:"is_cancelled"`
-	Outputs      []JobOutput `json:"outputs"` // soft-deleted ones too
+	Outputs      []JobOutput `json:"outputs"`                     // soft-deleted ones too, at most 1,000
+	Truncated    bool        `json:"outputs_truncated,omitempty"` // there are more outputs than these: see List
 }
 
 // JobOutput is a job's mention of an output.

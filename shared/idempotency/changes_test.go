@@ -13,6 +13,7 @@ import (
 	"joboutputs/shared/outputs"
 	"joboutputs/shared/problem"
 	"joboutputs/shared/table"
+	"joboutputs/shared/uploads"
 	"joboutputs/shared/users"
 )
 
@@ -26,13 +27,14 @@ type change struct {
 	after  func(*world)
 }
 
-// world is the stores of one change: job 1 is free, node 2 works job 2 with the output o, and
-// node 3 has job 3.
+// world is the stores of one change: job 1 is free, node 2 works job 2 with the output o and
+// the upload u, and node 3 has job 3.
 type world struct {
 	*storetest.Stores
 	t   *testing.T
 	ctx context.Context
 	o   outputs.Output
+	u   uploads.Upload
 }
 
 func newWorld(t *testing.T) *world {
@@ -45,6 +47,9 @@ func newWorld(t *testing.T) *world {
 	_, err := w.Jobs.Start(w.ctx, storetest.As(2), 2, "")
 	w.must(err)
 	w.o = w.Add(t, storetest.Addition(2, "model", "bin", "content"))
+	n := storetest.NewUpload("staged", 5)
+	n.Job = 2
+	w.u = w.Begin(t, n)
 	return w
 }
 
@@ -163,6 +168,13 @@ func changes() []change {
 			},
 			after: func(w *world) { w.Add(w.t, storetest.Addition(2, "model", "bin", "other")) },
 		},
+		{
+			name: "abort",
+			do: func(w *world, s *storetest.Stores, key string) (string, bool, error) {
+				replayed, err := s.Uploads.Abort(w.ctx, storetest.Alice, 2, w.u.ID, key)
+				return "", replayed, err
+			},
+		},
 	}
 }
 
@@ -233,6 +245,55 @@ func TestChangeAgain(t *testing.T) {
 	}
 }
 
+// TestReplayWithoutTheJob: a node that has given its job back still receives the responses
+// that it missed, and may do nothing new.
+func TestReplayWithoutTheJob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node := storetest.As(2)
+	node.Admin = false
+	add := storetest.Addition(2, "added", "t", "x")
+	add.Key = "key"
+	begin := storetest.NewUpload("begun", 5)
+	begin.Job, begin.Key = 2, "key"
+	done := uploads.Completion{Key: "key"}
+	w.Send(t, w.u, []byte("12345"))
+	calls := map[string]func(key string) (replayed bool, err error){
+		"add": func(key string) (bool, error) {
+			add.Key = key
+			o, err := w.Outputs.Add(w.ctx, node, add)
+			return o.Replayed, err
+		},
+		"begin": func(key string) (bool, error) {
+			begin.Key = key
+			u, err := w.Uploads.Begin(w.ctx, node, begin)
+			return u.Replayed, err
+		},
+		"complete": func(key string) (bool, error) {
+			done.Key = key
+			o, err := w.Uploads.Complete(w.ctx, node, 2, w.u.ID, done)
+			return o.Replayed, err
+		},
+	}
+	for name, call := range calls {
+		if _, err := call("key"); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	text := "it failed"
+	_, err := w.Jobs.Finish(w.ctx, node, 2, &text, "")
+	w.must(err)
+	_, err = w.Jobs.Release(w.ctx, node, 2, "")
+	w.must(err)
+	for name, call := range calls {
+		if replayed, err := call("key"); err != nil || !replayed {
+			t.Errorf("%s again: replayed %v, %v", name, replayed, err)
+		}
+		_, err := call("another")
+		storetest.WantProblem(t, err, problem.PermissionDenied)
+	}
+}
+
 // TestChangeLost loses the response of the write that does a change. The response says that
 // the outcome is unknown. A repetition with the key is recognised, and one of a step without
 // a key by the state it led to.
@@ -240,7 +301,7 @@ func TestChangeLost(t *testing.T) {
 	t.Parallel()
 	naturally := map[string]bool{
 		"acquire": true, "release": true, "start": true, "finish": true,
-		"destroy": true, "destroy by name": true, "reinstate": true,
+		"destroy": true, "destroy by name": true, "reinstate": true, "abort": true,
 	}
 	for _, c := range changes() {
 		for _, key := range []string{"key", ""} {

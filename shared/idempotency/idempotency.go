@@ -172,6 +172,13 @@ func (c *Call) KeepJob(tx *dynamo.WriteTx, j table.JobRow) {
 	}
 }
 
+// KeepDone is KeepOutput for a call whose response is empty.
+func (c *Call) KeepDone(tx *dynamo.WriteTx) {
+	if c != nil {
+		c.keep(tx)
+	}
+}
+
 func (c *Call) keep(tx *dynamo.WriteTx) {
 	tx.Put(c.t.Put(c.row).If("attribute_not_exists('PK') OR 'expires' <= ?", c.t.Now().Unix()))
 }

@@ -89,7 +89,9 @@ func TestAddAgain(t *testing.T) {
 	again("after the job has finished")
 	denied := storetest.As(2) // job 1 is node 1's
 	denied.Admin = false
-	_, err := s.Outputs.Add(storetest.Acting(t), denied, asked)
+	another := asked
+	another.Key = "another"
+	_, err := s.Outputs.Add(storetest.Acting(t), denied, another)
 	storetest.WantProblem(t, err, problem.PermissionDenied)
 
 	s.StartedJob(t, 2)
@@ -196,7 +198,7 @@ func TestBeginAgain(t *testing.T) {
 	s.Send(t, first, whole)
 	s.Complete(t, first)
 	again("after the completion", several, first, false)
-	if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, only.ID); err != nil {
+	if _, err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, only.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	again("after the abort", single, only, false) // what is sent now nobody would clean up

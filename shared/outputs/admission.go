@@ -1,6 +1,7 @@
 package outputs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -39,7 +40,7 @@ func CheckName(name, typ string) error {
 
 // Admit decides whether the caller may put an output at a place, in one read of everything
 // that depends on. It returns what an earlier call with the same idempotency key has left,
-// whatever has become of the job and the name since; else it refuses, or returns the pk of
+// whatever has become of the job, its node and the name since; else it refuses, or returns the pk of
 // the creator, who is the caller. It reserves nothing.
 //
 // Problems: NotFound, PermissionDenied, IdempotencyMismatch, JobNotStarted, JobFinished,
@@ -67,11 +68,12 @@ func Admit(ctx context.Context, t *table.Store, p auth.Principal, action auth.Ac
 	if err != nil {
 		return 0, nil, err
 	}
-	if err := job.Permit(p, action); err != nil {
-		return 0, nil, err
+	earlier, mismatch := call.Earlier()
+	if earlier != nil {
+		return 0, earlier, nil
 	}
-	if earlier, err := call.Earlier(); earlier != nil || err != nil {
-		return 0, earlier, err
+	if err := cmp.Or(job.Permit(p, action), mismatch); err != nil {
+		return 0, nil, err
 	}
 	if err := job.TakesOutputs(); err != nil {
 		return 0, nil, err

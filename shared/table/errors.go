@@ -50,7 +50,7 @@ func CommitError(err error, format string, args ...any) error {
 
 // Unknown is the problem of a request of which nobody can say whether it was carried out.
 func Unknown() *problem.Problem {
-	return problem.New(problem.OutcomeUnknown, "The outcome is unknown: the request may have been carried out. It is safe to retry with the same Idempotency-Key.").After(RetryAfter)
+	return problem.New(problem.OutcomeUnknown, "The outcome is unknown: the request may have been carried out. If it had an Idempotency-Key, retry it with the same one.").After(RetryAfter)
 }
 
 // brokenResponse reports whether a response was cut off or garbled: the server died while

@@ -9,36 +9,52 @@ import (
 	"github.com/guregu/dynamo/v2"
 
 	"joboutputs/shared/auth"
+	"joboutputs/shared/idempotency"
 	"joboutputs/shared/problem"
 	"joboutputs/shared/table"
 	"joboutputs/shared/tenantguard"
+	"joboutputs/shared/users"
 )
 
-// Abort ends a staged upload and frees what was sent. Repeated, it changes nothing.
+// Abort ends a staged upload and frees what was sent. Repeated, it changes nothing. key is the
+// caller's idempotency key, "" = none; replayed reports whether it was used for this before.
 //
 //	strong BatchGet {job, upload}
-//	transaction {Update upload if open, Delete its queue row, Put one that is due in Grace}
+//	transaction {Update upload if open, Delete its queue row, Put one that is due in Grace, Put key}
 //	AbortMultipartUpload, DeleteObject
 //
 // The new queue row outlives every link and call that is in flight: what these still bring,
-// cleanup removes. An aborted upload never becomes anything else, so that an idempotency key
-// has nothing to add. Problems: NotFound, PermissionDenied, UploadNotFound, UploadCompleted,
-// Unavailable, OutcomeUnknown.
-func (s *Store) Abort(ctx context.Context, p auth.Principal, job int64, id string) error {
-	tenant := p.Tenant
+// cleanup removes. Problems: NotFound, PermissionDenied, UploadNotFound, UploadCompleted,
+// IdempotencyMismatch, Unavailable, OutcomeUnknown.
+func (s *Store) Abort(ctx context.Context, p auth.Principal, job int64, id, key string) (replayed bool, err error) {
+	call := idempotency.New(s.t, p.Tenant, users.Of(p), key, string(auth.UploadsAbort), []any{job, id}, nil)
+	replay := func(*table.IdempotencyRow) (bool, error) { return true, nil }
+	return idempotency.Do(ctx, call, replay, func() (bool, error) { return false, s.abort(ctx, p, job, id, call) })
+}
+
+func (s *Store) abort(ctx context.Context, p auth.Principal, job int64, id string, call *idempotency.Call) error {
 	for attempt := range table.MaxAttempts {
 		row, _, err := s.read(ctx, p, auth.UploadsAbort, job, id)
+		tx := s.t.DB.WriteTx()
 		switch {
 		case err != nil:
 			return err
 		case row.State == StateCompleted:
 			return problem.New(problem.UploadCompleted, "The upload has been completed: it is output %d.", row.PK).With("pk", row.PK)
-		case row.State != StateOpen:
+		case row.State != StateOpen && call == nil:
 			return nil
+		case row.State == StateOpen:
+			if err := s.end(tx, p.Tenant, &row, StateAborted); err != nil {
+				return err
+			}
 		}
-		err = s.end(ctx, tenant, &row, StateAborted)
+		call.KeepDone(tx)
+		err = call.Met(tx.Run(ctx))
+		if err == nil && row.State == StateOpen {
+			return s.freeLate(ctx, p.Tenant, &row)
+		}
 		if err == nil {
-			return s.freeLate(ctx, tenant, &row)
+			return nil
 		}
 		if !dynamo.IsCondCheckFailed(err) {
 			return table.CommitError(err, "abort an upload")
@@ -50,22 +66,21 @@ func (s *Store) Abort(ctx context.Context, p auth.Principal, job int64, id strin
 	return table.Contended()
 }
 
-// end moves an open upload to a state in which it can't become an output, and its queue row
-// to when no write of its object can arrive any more.
-func (s *Store) end(ctx context.Context, tenant string, row *table.UploadRow, state string) error {
+// end adds to a transaction what moves an open upload to a state in which it can't become an
+// output, and its queue row to when no write of its object can arrive any more.
+func (s *Store) end(tx *dynamo.WriteTx, tenant string, row *table.UploadRow, state string) error {
 	queue, err := s.queueRow(tenant, row)
 	if err != nil {
 		return err
 	}
 	rest := table.Queued(table.UploadKind, tenant, row.ID, s.t.Now())
 	rest.Claimed, rest.Multipart = true, row.Multipart
-	tx := s.t.DB.WriteTx().
-		Update(s.t.Update(row.Key).Set("state", state).If("'state' = ?", StateOpen)).
+	tx.Update(s.t.Update(row.Key).Set("state", state).If("'state' = ?", StateOpen)).
 		Put(s.t.Put(rest))
 	if queue.Key != rest.Key { // at the very moment of the expiry it is the same row
 		tx.Delete(s.t.Delete(queue.Key))
 	}
-	return tx.Run(ctx)
+	return nil
 }
 
 // freeLate frees the parts and the object of an upload that can't become an output any

@@ -84,13 +84,12 @@ func (c *Completion) request() []any {
 func (s *Store) complete(ctx context.Context, p auth.Principal, job int64, id string, c *Completion, call *idempotency.Call) (outputs.Output, error) {
 	tenant := p.Tenant
 	row, j, err := s.read(ctx, p, auth.UploadsComplete, job, id, call.Wanted()...)
-	if err != nil {
-		return outputs.Output{}, err
-	}
-	if earlier, err := call.Earlier(); err != nil {
-		return outputs.Output{}, err
-	} else if earlier != nil {
+	earlier, mismatch := call.Earlier()
+	if earlier != nil { // whatever has become of the job and its node since
 		return outputs.Replay(earlier)
+	}
+	if err := cmp.Or(err, mismatch); err != nil {
+		return outputs.Output{}, err
 	}
 	if row.State == StateCompleted { // by a call with this key, perhaps, which the batch did not see
 		if earlier, err := call.LookAgain(ctx); err != nil {

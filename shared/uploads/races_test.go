@@ -142,10 +142,12 @@ func TestIncomplete(t *testing.T) {
 	s.StartedJob(t, 2)
 	_, err = s.Uploads.Complete(storetest.Acting(t), storetest.Alice, 2, several.ID, uploads.Completion{})
 	storetest.WantProblem(t, err, problem.UploadNotFound)
-	storetest.WantProblem(t, s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 2, several.ID), problem.UploadNotFound)
+	_, err = s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 2, several.ID, "")
+	storetest.WantProblem(t, err, problem.UploadNotFound)
 	other := storetest.Alice
 	other.Tenant = "other"
-	storetest.WantProblem(t, s.Uploads.Abort(auth.WithTenant(storetest.Acting(t), "other"), other, 1, several.ID), problem.NotFound)
+	_, err = s.Uploads.Abort(auth.WithTenant(storetest.Acting(t), "other"), other, 1, several.ID, "")
+	storetest.WantProblem(t, err, problem.NotFound)
 
 	// The job must still take outputs.
 	if _, err := s.Jobs.Finish(storetest.Acting(t), storetest.As(1), 1, nil, ""); err != nil {
@@ -166,7 +168,7 @@ func TestIncomplete(t *testing.T) {
 	s.Holds(t, 0, 0)
 	_, err = s.Uploads.Complete(storetest.Acting(t), storetest.Alice, 1, several.ID, uploads.Completion{})
 	storetest.WantProblem(t, err, problem.UploadExpired)
-	if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, several.ID); err != nil {
+	if _, err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, several.ID, ""); err != nil {
 		t.Errorf("abort of an expired upload: %v", err)
 	}
 }
@@ -217,7 +219,7 @@ func TestAbort(t *testing.T) {
 	s.Send(t, single, whole[:10])
 	for range 2 {
 		for _, u := range []uploads.Upload{several, single} {
-			if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID); err != nil {
+			if _, err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID, ""); err != nil {
 				t.Fatal(err)
 			}
 			_, err := s.Uploads.Complete(storetest.Acting(t), storetest.Alice, 1, u.ID, uploads.Completion{})
@@ -255,7 +257,7 @@ func TestAbortAtTheEnd(t *testing.T) {
 	s.StartedJob(t, 1)
 	u := s.Begin(t, storetest.NewUpload("n", 10))
 	s.Clock.Advance(uploads.DefaultLife)
-	if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID); err != nil {
+	if _, err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	s.Clock.Advance(table.Grace)
@@ -285,7 +287,7 @@ func TestBegunTwice(t *testing.T) {
 	twice.Begin(t, abandoned)
 	u := twice.Begin(t, aborted)
 	s.Holds(t, 0, 4)
-	if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID); err != nil {
+	if _, err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	s.Clock.Advance(uploads.DefaultLife + table.Grace)
@@ -565,7 +567,7 @@ func TestStray(t *testing.T) {
 			storetest.WantProblem(t, err, problem.UploadLost)
 		},
 		"aborted": func(t *testing.T, s *storetest.Stores, u uploads.Upload) {
-			if err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID); err != nil {
+			if _, err := s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID, ""); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -624,7 +626,8 @@ func TestUploadRaces(t *testing.T) {
 	t.Parallel()
 	ctx := auth.WithTenant(context.Background(), storetest.Tenant)
 	abort := func(s, _ *storetest.Stores, u uploads.Upload) (outputs.Output, error) {
-		return outputs.Output{}, s.Uploads.Abort(ctx, storetest.Alice, 1, u.ID)
+		_, err := s.Uploads.Abort(ctx, storetest.Alice, 1, u.ID, "")
+		return outputs.Output{}, err
 	}
 	completing := func(s, _ *storetest.Stores, u uploads.Upload) (outputs.Output, error) {
 		return s.Uploads.Complete(ctx, storetest.Alice, 1, u.ID, uploads.Completion{})

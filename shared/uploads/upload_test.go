@@ -122,7 +122,8 @@ func TestUpload(t *testing.T) {
 			if u = s.Status(t, u); u.State != "completed" || u.Output == nil || cmp.Diff(o, *u.Output, storetest.Same) != "" || len(u.Parts) != 0 {
 				t.Errorf("status after the completion: %+v", u)
 			}
-			storetest.WantProblem(t, s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID), problem.UploadCompleted)
+			_, err = s.Uploads.Abort(storetest.Acting(t), storetest.Alice, 1, u.ID, "")
+			storetest.WantProblem(t, err, problem.UploadCompleted)
 			if code, text := storetest.Put(t, last, whole[last.Offset:], nil); code < 400 {
 				t.Errorf("a part sent after the completion: %d %s", code, text)
 			}

@@ -151,7 +151,11 @@ func (s *Store) putTogether(ctx context.Context, tenant string, row *table.Uploa
 // rule aborted it, or S3 gave it up after a conflict (409), when all parts must be sent to a
 // new one (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html).
 func (s *Store) lose(ctx context.Context, tenant string, row *table.UploadRow) error {
-	err := s.end(ctx, tenant, row, stateLost)
+	tx := s.t.DB.WriteTx()
+	err := s.end(tx, tenant, row, stateLost)
+	if err == nil {
+		err = tx.Run(ctx)
+	}
 	switch {
 	case dynamo.IsCondCheckFailed(err):
 		return errAgain

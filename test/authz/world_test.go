@@ -225,7 +225,7 @@ func (w *world) begin(state int, r *resource) error {
 	ctx, admin := auth.WithTenant(w.Context(), tenant), auth.Principal{Tenant: tenant, UserPK: 1, Admin: true}
 	u, err := w.rig.Service.Deps.Uploads.Begin(ctx, admin, uploads.NewUpload{Job: r.number, Name: "staged", Type: "type", Size: 7})
 	if err == nil && state == 1 {
-		err = w.rig.Service.Deps.Uploads.Abort(ctx, admin, r.number, u.ID)
+		_, err = w.rig.Service.Deps.Uploads.Abort(ctx, admin, r.number, u.ID, "")
 	}
 	r.id = u.ID
 	return err

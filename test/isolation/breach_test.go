@@ -33,9 +33,12 @@ func TestBreach(t *testing.T) {
 	check := report.Begin(t, "isolation", 0)
 	stopped := 0
 	for name, defect := range map[string]func(r *http.Request) error{
-		"GetItem":      func(r *http.Request) error { _, err := stores.Outputs.Output(r.Context(), "beta", 1); return err },
-		"Query":        func(r *http.Request) error { _, err := stores.Jobs.WithOutputs(r.Context(), "beta", 2); return err },
-		"BatchGetItem": func(r *http.Request) error { return stores.Uploads.Abort(r.Context(), theirs, 2, "01") },
+		"GetItem": func(r *http.Request) error { _, err := stores.Outputs.Output(r.Context(), "beta", 1); return err },
+		"Query":   func(r *http.Request) error { _, err := stores.Jobs.WithOutputs(r.Context(), "beta", 2); return err },
+		"BatchGetItem": func(r *http.Request) error {
+			_, err := stores.Uploads.Abort(r.Context(), theirs, 2, "01", "")
+			return err
+		},
 		"UpdateItem": func(r *http.Request) error {
 			_, err := stores.Jobs.Create(r.Context(), "beta", jobs.NewJob{Creator: users.User{PK: 1}})
 			return err

@@ -26,9 +26,13 @@ func algorithms(sum [sha256.Size]byte) []algorithm {
 	return []algorithm{
 		{"sha-256", []string{"X-Amz-Checksum-Sha256"}, sha256.Size, func([]byte) []byte { return sum[:] }},
 		{"sha-512", nil, sha512.Size, func(content []byte) []byte { d := sha512.Sum512(content); return d[:] }},
-		{"md5", []string{"Content-Md5", "X-Amzn-Remapped-Content-Md5"}, md5.Size, func(content []byte) []byte { d := md5.Sum(content); return d[:] }},
+		{"md5", []string{"Content-Md5", remapped + "Content-Md5"}, md5.Size, func(content []byte) []byte { d := md5.Sum(content); return d[:] }},
 	}
 }
+
+// remapped begins the name under which API Gateway passes on a header whose own name it keeps
+// for itself.
+const remapped = "X-Amzn-Remapped-"
 
 // checkDigests compares the content, whose SHA-256 is sum, with every digest that the request
 // states. Repr-Digest and Content-Digest are the same here, since no content coding is taken;
@@ -64,7 +68,7 @@ type statement struct {
 func (a algorithm) stated(h http.Header) (all []statement) {
 	for _, header := range a.headers {
 		for _, value := range h.Values(header) {
-			all = append(all, statement{header: header, base64: value})
+			all = append(all, statement{header: strings.TrimPrefix(header, remapped), base64: value})
 		}
 	}
 	for _, header := range []string{"Repr-Digest", "Content-Digest"} {

@@ -11,22 +11,25 @@ import (
 )
 
 type store interface {
-	Abort(ctx context.Context, p auth.Principal, job int64, id string) error
+	Abort(ctx context.Context, p auth.Principal, job int64, id, key string) (replayed bool, err error)
 }
 
-// New makes the action. Asked again, it answers the same.
+// New makes the action: 204 without a body, also for an upload that has been aborted.
 func New(s store) http.Handler {
 	return api.Handle(auth.UploadsAbort, func(w http.ResponseWriter, r *http.Request, p auth.Principal) error {
 		job, err := api.PK(r, "pk")
 		if err != nil {
 			return err
 		}
-		if _, err := api.IdempotencyKey(r); err != nil { // which has nothing to add: an end is for good
+		key, err := api.IdempotencyKey(r)
+		if err != nil {
 			return err
 		}
-		if err := s.Abort(r.Context(), p, job, r.PathValue("id")); err != nil {
+		replayed, err := s.Abort(r.Context(), p, job, r.PathValue("id"), key)
+		if err != nil {
 			return err
 		}
+		api.Replayed(w, replayed)
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	})

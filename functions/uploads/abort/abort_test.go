@@ -18,9 +18,9 @@ type fake struct {
 	asked string
 }
 
-func (f *fake) Abort(_ context.Context, p auth.Principal, job int64, id string) error {
-	f.asked += fmt.Sprintf("abort %s of %d of %s, by %s for node %d", id, job, p.Tenant, p.Username, p.Node)
-	return f.err
+func (f *fake) Abort(_ context.Context, p auth.Principal, job int64, id, key string) (bool, error) {
+	f.asked += fmt.Sprintf("abort %s of %d of %s, by %s for node %d", id, job, p.Tenant, p.Username, p.Node) + apitest.Keyed(key)
+	return key == apitest.UsedKey, f.err
 }
 
 func TestAbort(t *testing.T) {
@@ -44,7 +44,7 @@ func TestAbort(t *testing.T) {
 		{Name: "the store: no such upload", Call: del, Asked: asked, Err: problem.New(problem.UploadNotFound, "No such upload."), Want: "404 upload_not_found: No such upload."},
 		{Name: "the store: completed", Call: del, Asked: asked, Err: problem.New(problem.UploadCompleted, "It is output 9."), Want: "409 upload_completed: It is output 9."},
 	},
-		apitest.KeySteps(del),
+		apitest.ChangeSteps(del, "204", asked),
 		apitest.PKSteps(del, "204", asked),
 		apitest.AccessSteps(auth.OwnerOrAdmin, del),
 		apitest.StoreSteps(del, asked),

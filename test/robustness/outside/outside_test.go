@@ -227,7 +227,7 @@ func (w *world) completed(u *staged, o outputs.Output, err error) {
 
 func (w *world) abort() {
 	if u := w.any(); u != nil {
-		if err := w.process().Uploads.Abort(w.ctx(), storetest.Alice, 1, u.ID); err != nil && !problem.Is(err, problem.UploadCompleted) {
+		if _, err := w.process().Uploads.Abort(w.ctx(), storetest.Alice, 1, u.ID, ""); err != nil && !problem.Is(err, problem.UploadCompleted) {
 			w.say("abort: %v", err)
 		}
 	}
