@@ -228,7 +228,7 @@ func mutants() []mutant {
 		},
 		{
 			"Content-MD5 is read by its own name alone", "functions/jobs/addoutput/digest.go",
-			`"Content-Md5", "X-Amzn-Remapped-Content-Md5"`, `"Content-Md5"`, killer{"./functions/jobs/addoutput", "TestDigests"},
+			`"Content-Md5", remapped + "Content-Md5"`, `"Content-Md5"`, killer{"./functions/jobs/addoutput", "TestDigests"},
 		},
 
 		// What API Gateway does to requests.
