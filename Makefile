@@ -23,6 +23,8 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 18,20
 
 # The CDK's generated packages take minutes and gigabytes to compile with -race.
 CDK = joboutputs/infra
+# What measures CPU time would measure the race detector, too.
+COST = ./test/fuzz/cost
 
 MINISTACK = .tools/ministack/bin/python
 
@@ -48,6 +50,7 @@ test: build/withaws ## run every test, on real local stores
 	if echo "$$all" | grep -qx '$(CDK)'; then \
 		go test -shuffle=on -timeout 15m $(CDK) || failed=1; \
 	fi; \
+	go test -shuffle=on $(COST) || failed=1; \
 	exit $$failed
 
 conformance: build/withaws ## replay the recorded exchanges with UFDL and report

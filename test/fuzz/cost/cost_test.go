@@ -5,7 +5,7 @@
 // requests by mutations that cost more, against the service over stores that answer at
 // once, and measures work by a simple pass over a MiB in the same process (some 0.4 ms),
 // so that it asserts no absolute time. The race detector's work would be measured too, so
-// that with it the search does not run: make prove runs it without.
+// that with it the search does not run: make test and make prove run it without.
 package cost_test
 
 import (
