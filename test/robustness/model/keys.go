@@ -51,13 +51,13 @@ func (c Call) keyOf() (k KeyOf, request string, ok bool) {
 		k.Target, request = text(c.Job, c.Name, c.Type), text(c.ContentType, c.Content)
 	case auth.UploadsBegin:
 		k.Target, request = text(c.Job), text(c.Name, c.Type, c.ContentType, len(c.Content), c.PartSize)
-	case auth.UploadsComplete:
+	case auth.UploadsComplete, auth.UploadsAbort:
 		k.Target = text(c.Job, c.Upload)
 	case auth.OutputsDestroy, auth.OutputsReinstate, auth.OutputsHardDelete:
 		k.Target = text(c.PK)
 	case auth.JobsDeleteOutput:
 		k.Target = text(c.Job, c.Name, c.Type)
-	default: // reads, and an abort, which has no response to remember
+	default: // reads
 		return k, "", false
 	}
 	return k, request, c.Key != ""
@@ -71,13 +71,13 @@ func (s State) replay(c Call) (Answer, bool) {
 	if !ok || !used {
 		return Answer{}, false
 	}
-	switch c.Action {
-	case auth.JobsAddOutput, auth.UploadsBegin, auth.UploadsComplete: // the job is asked first
-		if no, admitted := s.Admission(c); !admitted && (no.Status == 404 || no.Status == 403) {
-			return no, true
-		}
-	}
 	if kept.Request != request {
+		switch c.Action {
+		case auth.JobsAddOutput, auth.UploadsBegin, auth.UploadsComplete: // the job is asked first
+			if no, admitted := s.Admission(c); !admitted && (no.Status == 404 || no.Status == 403) {
+				return no, true
+			}
+		}
 		return refused(422, problem.IdempotencyMismatch), true
 	}
 	a := kept.Answer
