@@ -54,7 +54,7 @@ func TestSilentStores(t *testing.T) {
 				call = call.With("Idempotency-Key", key)
 			}
 			all.Go(func() {
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 				defer cancel()
 				status, body, err := respond(ctx, row, deps, call.Event(t))
 				if ctx.Err() != nil {

@@ -30,22 +30,32 @@ func untilLate(first string) http.Handler {
 // TestBeforeTheDeadline: a function that works for too long responds before Lambda ends it.
 func TestBeforeTheDeadline(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	response, err := edge(t).Buffered(untilLate(""))(ctx, one.Event(t))
-	if err != nil || response.StatusCode != http.StatusServiceUnavailable || !strings.Contains(response.Body, `"code":"unavailable"`) {
-		t.Errorf("got %+v, %v; want 503 unavailable", response, err)
+	run := func(name string, respond func(ctx context.Context) (status int, body string, err error)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			status, body, err := respond(ctx)
+			if err != nil || status != http.StatusServiceUnavailable || !strings.Contains(body, `"code":"unavailable"`) {
+				t.Errorf("got %d %s, %v; want 503 unavailable", status, body, err)
+			}
+			if ctx.Err() != nil {
+				t.Error("the deadline came first")
+			}
+		})
 	}
-	streamed, err := edge(t).Streamed(untilLate(""))(ctx, one.Event(t))
-	if err != nil || streamed.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("streamed: got %+v, %v; want 503", streamed, err)
-	}
-	if _, err := io.ReadAll(streamed.Body); err != nil {
-		t.Errorf("streamed: %v", err)
-	}
-	if ctx.Err() != nil {
-		t.Error("the deadline came first")
-	}
+	run("buffered", func(ctx context.Context) (int, string, error) {
+		response, err := edge(t).Buffered(untilLate(""))(ctx, one.Event(t))
+		return response.StatusCode, response.Body, err
+	})
+	run("streamed", func(ctx context.Context) (int, string, error) {
+		response, err := edge(t).Streamed(untilLate(""))(ctx, one.Event(t))
+		if err != nil {
+			return 0, "", err
+		}
+		body, err := io.ReadAll(response.Body)
+		return response.StatusCode, string(body), err
+	})
 }
 
 // TestBrokenAtTheDeadline: a streamed response that is not complete then is visibly broken,
