@@ -65,10 +65,10 @@ var hints = map[string]string{
 	"internal":             "tell the service's operators, with the request's id",
 }
 
-// unknownHint is what to do where nobody can say what was done.
+// unknownHint is the hint for a call whose outcome is unknown.
 func unknownHint(call string) string {
 	if call == "POST /v1/jobs/create" {
-		return "there may be a job that nobody knows; with --pk, the same command can be given again without making a second one"
+		return "the job may exist; with --pk, the same command can be given again without creating a second one"
 	}
 	return "the same command can be given again: what was done is not done twice"
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestUnknownOutcome: where nobody can say whether something was done, the command says so.
+// TestUnknownOutcome: the command reports a write whose outcome is unknown as such.
 func TestUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

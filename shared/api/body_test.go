@@ -159,7 +159,7 @@ func TestCodedBody(t *testing.T) {
 		{"gzip", []string{"gzip"}, 415},
 		{"gzip in capitals", []string{"GZIP"}, 415},
 		{"deflate", []string{"deflate"}, 415},
-		{"a coding nobody knows", []string{"x"}, 415},
+		{"an unknown coding", []string{"x"}, 415},
 		{"in a list", []string{"identity,gzip"}, 415},
 		{"in a second line", []string{"identity", "br"}, 415},
 	} {
@@ -181,7 +181,7 @@ func TestCodedBody(t *testing.T) {
 			}
 		}
 	}
-	// Who may not call the action is told so, and not of the coding.
+	// The permission is checked before the coding.
 	h := api.Handle(auth.OutputsDestroy, func(_ http.ResponseWriter, r *http.Request, _ auth.Principal) error {
 		_, err := api.Body(r)
 		return err

@@ -36,7 +36,7 @@ type record struct {
 	tenant   string
 	status   int
 	started  bool // the status is out
-	gone     bool // nobody reads the answer any more
+	gone     bool // the client has closed the response
 	kind     problem.Kind
 	err      error
 	panicked any

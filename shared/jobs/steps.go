@@ -176,11 +176,9 @@ func (s *Store) take(ctx context.Context, p auth.Principal, pk int64, key string
 				}
 				withNode = false
 				continue
-			case !dynamo.IsCondCheckFailed(err):
-				return Job{}, table.CommitError(err, "change job %d", pk)
 			}
-			if err := s.t.Pause(ctx, attempt); err != nil {
-				return Job{}, table.StoreError(err, "change job %d", pk)
+			if err := s.t.Again(ctx, err, attempt, "change job %d", pk); err != nil {
+				return Job{}, err
 			}
 		}
 		return Job{}, table.Contended()

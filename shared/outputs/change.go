@@ -77,24 +77,12 @@ func (s *Store) change(ctx context.Context, tenant string, call *idempotency.Cal
 			if err = call.Met(tx.Run(ctx)); err == nil {
 				return o, nil
 			}
-			if err := s.again(ctx, err, attempt, "change output %d", o.PK); err != nil {
+			if err := s.t.Again(ctx, err, attempt, "change output %d", o.PK); err != nil {
 				return Output{}, err
 			}
 		}
 		return Output{}, table.Contended()
 	})
-}
-
-// again waits before another attempt if the write lost against another one; any other
-// error ends the attempts.
-func (s *Store) again(ctx context.Context, err error, attempt int, format string, pk int64) error {
-	if dynamo.IsCondCheckFailed(err) {
-		if err := s.t.Pause(ctx, attempt); err != nil {
-			return table.StoreError(err, format, pk)
-		}
-		return nil
-	}
-	return table.CommitError(err, format, pk)
 }
 
 func (s *Store) setDeletion(key table.Key, o *Output) *dynamo.Update {
@@ -135,7 +123,7 @@ func (s *Store) HardDelete(ctx context.Context, p auth.Principal, pk int64, key 
 				if table.MayBeDone(err) { // the next look could not tell this call's work from another's
 					return Output{}, table.CommitError(err, "hard-delete output %d", pk)
 				}
-				if err := s.again(ctx, err, attempt, "hard-delete output %d", pk); err != nil {
+				if err := s.t.Again(ctx, err, attempt, "hard-delete output %d", pk); err != nil {
 					return Output{}, err
 				}
 				continue

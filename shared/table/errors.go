@@ -39,7 +39,7 @@ func StoreError(err error, format string, args ...any) error {
 }
 
 // CommitError is StoreError for the call that makes a request's effect visible. If that call
-// may have been carried out, nobody can say whether the request was: the problem
+// may have been carried out, so may the request: the problem
 // OutcomeUnknown. Of every other call that fails, only what cleanup removes can be left.
 func CommitError(err error, format string, args ...any) error {
 	if !MayBeDone(err) {
@@ -48,7 +48,7 @@ func CommitError(err error, format string, args ...any) error {
 	return Unknown().Because(fmt.Errorf(format+": %w", append(args, err)...))
 }
 
-// Unknown is the problem of a request of which nobody can say whether it was carried out.
+// Unknown is the problem of a request that may or may not have been carried out.
 func Unknown() *problem.Problem {
 	return problem.New(problem.OutcomeUnknown, "The outcome is unknown: the request may have been carried out. If it had an Idempotency-Key, retry it with the same one.").After(RetryAfter)
 }

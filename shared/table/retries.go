@@ -74,6 +74,19 @@ var conflicts = retry.RetryableErrorCode{Codes: map[string]struct{}{
 // transient is what is retried, except transactions.
 var transient = retry.IsErrorRetryables(append(slices.Clone(retry.DefaultRetryables), conflicts))
 
+// Again decides about another attempt to read and write after a write has failed. If the write
+// lost against another one, it waits and returns nil. Any other error ends the attempts and is
+// returned as CommitError has it, with what was attempted.
+func (s *Store) Again(ctx context.Context, err error, attempt int, format string, args ...any) error {
+	if !dynamo.IsCondCheckFailed(err) {
+		return CommitError(err, format, args...)
+	}
+	if err := s.Pause(ctx, attempt); err != nil {
+		return StoreError(err, format, args...)
+	}
+	return nil
+}
+
 // Pause waits before another attempt: up to 10 ms at first, doubling up to Config.Backoff,
 // with full jitter.
 func (s *Store) Pause(ctx context.Context, attempt int) error {

@@ -56,11 +56,8 @@ func (s *Store) abort(ctx context.Context, p auth.Principal, job int64, id strin
 		if err == nil {
 			return nil
 		}
-		if !dynamo.IsCondCheckFailed(err) {
-			return table.CommitError(err, "abort an upload")
-		}
-		if err := s.t.Pause(ctx, attempt); err != nil {
-			return table.StoreError(err, "abort an upload")
+		if err := s.t.Again(ctx, err, attempt, "abort an upload"); err != nil {
+			return err
 		}
 	}
 	return table.Contended()

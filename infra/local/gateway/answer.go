@@ -139,7 +139,7 @@ func (x *exchange) begin(status int, single map[string]string, multi map[string]
 	for _, name := range remapped() {
 		if values, ok := h[name]; ok {
 			delete(h, name)
-			h["X-Amzn-Remapped-"+name] = values
+			h[remappedPrefix+name] = values
 		}
 	}
 	if x.method == http.MethodHead && x.r.Method != http.MethodHead {

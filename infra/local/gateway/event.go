@@ -122,24 +122,25 @@ func perHop() []string {
 
 // contentMD5 is passed on under another name by the guide of 2018, and dropped by the current
 // one. Here it is passed on: a client that states a digest must learn that it is wrong.
-const (
-	contentMD5         = "Content-Md5"
-	remappedContentMD5 = "X-Amzn-Remapped-Content-Md5"
-)
+const contentMD5 = "Content-Md5"
+
+// remappedPrefix begins the name under which a header is passed on whose own name API Gateway
+// keeps for itself.
+const remappedPrefix = "X-Amzn-Remapped-"
 
 // override is the header by which a request says another method.
 const override = "X-Http-Method-Override"
 
 // headers are the request's headers as API Gateway passes them on, with a body of so many
-// bytes. Names are in Go's canonical case, not the sender's, which net/http does not keep;
-// whoever reads them must not care, as clients differ.
+// bytes. Names are in Go's canonical case, because net/http does not keep the sender's. Clients
+// differ, so readers must not depend on the case.
 func (x *exchange) headers(ip string, size int64) http.Header {
 	headers := x.r.Header.Clone()
 	for name := range strings.SplitSeq(strings.Join(headers.Values("Connection"), ","), ",") {
 		delete(headers, http.CanonicalHeaderKey(textproto.TrimString(name)))
 	}
 	if values := headers[contentMD5]; values != nil {
-		headers[remappedContentMD5] = values
+		headers[remappedPrefix+contentMD5] = values
 	}
 	for _, name := range dropped() {
 		delete(headers, name)

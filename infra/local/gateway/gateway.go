@@ -171,7 +171,7 @@ func (g *Gateway) options(x *exchange) {
 	x.w.WriteHeader(http.StatusOK)
 }
 
-// refuse answers a request with a problem document, or as API Gateway does where its
+// refuse responds to a request with a problem document, or as API Gateway does where its
 // response cannot be customized.
 func (g *Gateway) refuse(x *exchange, f *problem.Problem) {
 	status := api.Status(f.Kind)

@@ -110,7 +110,7 @@ func TestMethodOverride(t *testing.T) {
 		}
 	}
 
-	// Whoever may not delete may not delete by another method, and nobody may without a token.
+	// An overridden method needs the same token and permission as the method itself.
 	readOnly := func(string) events.APIGatewayCustomAuthorizerPolicy {
 		return policyOf(events.IAMPolicyStatement{Effect: "Allow", Action: []string{"execute-api:Invoke"}, Resource: []string{"arn:aws:execute-api:*:*:*/local/GET/*"}})
 	}
